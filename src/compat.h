@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The differences between PostgreSQL 15, 16, 17 and 18, in one place.
+ *
+ * Each macro or inline function here has the newest version's shape; code
+ * elsewhere is written for that shape and holds no test of PG_VERSION_NUM.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAPPA_COMPAT_H
+#define KAPPA_COMPAT_H
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "pg_kappa works with PostgreSQL 15 to 18"
+#endif
+
+#endif							/* KAPPA_COMPAT_H */
