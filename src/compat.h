@@ -15,4 +15,10 @@
 #error "pg_kappa works with PostgreSQL 15 to 18"
 #endif
 
+/* 18: ExecutorRun lost its argument execute_once. */
+#if PG_VERSION_NUM < 180000
+#define ExecutorRun(desc, direction, count) \
+	(ExecutorRun) (desc, direction, count, true)
+#endif
+
 #endif							/* KAPPA_COMPAT_H */

@@ -193,13 +193,17 @@ extern StreamFeed *view_intake_feed(ViewIntake *intake, const MessageBatch *batc
 									int first, int last, const Bitmapset *skip);
 
 /*
- * After the statement: looks at what the plan did not read, so that bad
- * messages and watermarks never depend on the plan.
+ * After the statement: looks at what the plan did not read (as the view's
+ * owner), so that bad messages and watermarks never depend on the plan.
  */
 extern void view_intake_finish(ViewIntake *intake);
 
+/* The bad messages of the stretch last fed, by rising index. */
 extern int	view_intake_bad(const ViewIntake *intake, const BadMessage **bad);
 extern const PartitionWatermark *view_intake_watermarks(const ViewIntake *intake, int *n);
+
+/* Good messages so far whose event time is too far ahead to be believed. */
+extern int64 view_intake_ahead(const ViewIntake *intake);
 
 /*
  * Forget the stretch since view_intake_feed (it failed and will be fed again,
