@@ -16,6 +16,8 @@
 #include "executor/executor.h"
 #include "nodes/parsenodes.h"
 #include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
@@ -95,4 +97,16 @@ view_run(const ContinuousView *cv, const char *sql, StreamFeed *feed,
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 	return processed;
+}
+
+char *
+view_relation_name(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
 }

@@ -159,6 +159,9 @@ extern void view_leave(const ViewIdentity *save);
 extern uint64 view_run(const ContinuousView *cv, const char *sql, StreamFeed *feed,
 					   double expected_rows, DestReceiver *dest);
 
+/* A relation's name for SQL text: schema-qualified and quoted. */
+extern char *view_relation_name(Oid relid);
+
 /* ---------------------------------------------------------------- intake */
 
 /*
