@@ -313,17 +313,21 @@ static void
 emit_difference(ReturnSetInfo *rsinfo, const VerifySide *side)
 {
 	const VerifyShape *shape = side->shape;
+	MemoryContext oldcontext;
 	HeapTuple	row;
 	Datum		json;
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
+	MemoryContextReset(side->scratch);
+	oldcontext = MemoryContextSwitchTo(side->scratch);
 	slot_getallattrs(side->slot);
 	row = heap_form_tuple(shape->row, side->slot->tts_values, side->slot->tts_isnull);
 	json = DirectFunctionCall1(row_to_json, HeapTupleGetDatum(row));
 	values[0] = CStringGetTextDatum(side->name);
 	values[1] = DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json)));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 static int64
