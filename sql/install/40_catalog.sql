@@ -114,6 +114,12 @@ CREATE POLICY stream_readers ON kappa.dead_letters FOR SELECT
     USING (has_table_privilege(stream, 'SELECT'));
 GRANT SELECT ON kappa.dead_letters TO PUBLIC;
 
-SELECT pg_extension_config_dump(t, '') FROM unnest(ARRAY[
-    'kappa.views', 'kappa.consumers', 'kappa.offsets', 'kappa.watermarks', 'kappa.stats',
-    'kappa.dead_letters', 'kappa.consumers_id_seq', 'kappa.dead_letters_id_seq']::regclass[]) t;
+-- One statement each: a statement may change the extension's row only once.
+SELECT pg_extension_config_dump('kappa.views', '');
+SELECT pg_extension_config_dump('kappa.consumers', '');
+SELECT pg_extension_config_dump('kappa.consumers_id_seq', '');
+SELECT pg_extension_config_dump('kappa.offsets', '');
+SELECT pg_extension_config_dump('kappa.watermarks', '');
+SELECT pg_extension_config_dump('kappa.stats', '');
+SELECT pg_extension_config_dump('kappa.dead_letters', '');
+SELECT pg_extension_config_dump('kappa.dead_letters_id_seq', '');
