@@ -1,7 +1,26 @@
 # pg_kappa: continuous queries over Kafka, inside PostgreSQL.
 #
-#   make, make install, make installcheck    as for any extension (PGXS, PG_CONFIG= honoured)
+#   make, make install, make installcheck    as for any extension (PGXS, PG_CONFIG= honoured);
+#                                            installcheck: a running server with pg_kappa preloaded
 #   make demo, make test, make bench         install what is missing, keep everything under build/
+#   make test ONLY=pattern                   the test files whose path matches
+
+all:
+.PHONY: demo test bench
+
+# These find (or install) a PostgreSQL themselves and call make again with its PG_CONFIG.
+export PG_CONFIG ONLY KEEP
+
+demo:
+	@demo/run.sh
+
+test:
+	@test/run.sh
+
+bench:
+	@bench/run.sh
+
+ifneq ($(filter-out demo test bench,$(or $(MAKECMDGOALS),all)),)
 
 EXTENSION  = pg_kappa
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_kappa.control)
@@ -18,11 +37,24 @@ PG_CXXFLAGS  = -std=c++17 -O3 -fPIC -fno-exceptions -fno-rtti
 SHLIB_LINK   = -lrdkafka -lsimdjson -lstdc++
 EXTRA_CLEAN  = $(DATA_built)
 
+# Files in test/sql and test/specs; the expected output of both is in expected/.
+# OUTPUT is where pg_regress writes (and first looks for sql/ and expected/).
+OUTPUT         = .
+REGRESS        = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
+REGRESS_OPTS   = --inputdir=test --outputdir=$(OUTPUT)
+ifneq ($(wildcard test/specs/*.spec),)
+ISOLATION      = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=$(OUTPUT)
+endif
+
 # The bitcode of PostgreSQL's JIT would be of no use here: workers run with JIT off.
-with_llvm = no
+override with_llvm = no
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(PGXS),)
+$(error $(PG_CONFIG) is missing: install PostgreSQL's server headers (Debian: postgresql-server-dev-15) or set PG_CONFIG)
+endif
 include $(PGXS)
 
 # PGXS knows no header dependencies.
@@ -30,3 +62,5 @@ $(OBJS): $(wildcard src/*.h src/*/*.h) Makefile
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql)) pg_kappa.control
 	cat $(sort $(wildcard sql/install/*.sql)) > $@
+
+endif
