@@ -70,7 +70,7 @@ typedef struct StreamMessage
 {
 	const char *value;			/* NULL: null payload */
 	const char *key;			/* NULL: no key */
-	const char *headers;		/* see stream_message_headers(); NULL: none */
+	const char *headers;		/* laid out as message.h says; NULL: none */
 	int32		value_len;
 	int32		key_len;
 	int32		headers_len;

@@ -50,23 +50,6 @@ stream_open(Oid relid)
 	return NULL;
 }
 
-MessageBatch *
-message_batch_create(MemoryContext parent)
-{
-	NOT_YET("message_batch_create");
-	return NULL;
-}
-
-void
-message_batch_reset(MessageBatch *batch)
-{
-}
-
-void
-message_batch_free(MessageBatch *batch)
-{
-}
-
 StreamReader *
 stream_reader_open(const Stream *stream, Oid userid, Size memory)
 {

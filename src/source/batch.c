@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  MessageBatch: messages that were read together, and their memory.
+ *
+ * A batch may hold a million messages, so payloads are not allocated one by
+ * one: they are laid end to end into blocks of BLOCK_SIZE, each followed by
+ * MESSAGE_PADDING bytes that a vectorised parser may read.  A reset starts
+ * again at the first block, so that a worker that goes from batch to batch
+ * asks the system for memory once.  A message that is too long for a block
+ * has a block of its own, which a reset gives back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "source/message.h"
+
+#define BLOCK_SIZE			(1024 * 1024)
+#define INITIAL_MESSAGES	1024
+
+typedef struct BatchMemory
+{
+	MessageBatch batch;			/* must be first: what the outside sees */
+	MemoryContext long_messages;	/* payloads beyond BLOCK_SIZE */
+	char	  **blocks;
+	int			nblocks;
+	int			block_capacity;
+	int			current;		/* block in use */
+	Size		used;			/* bytes of it */
+	int			position_capacity;
+} BatchMemory;
+
+MessageBatch *
+message_batch_create(MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "pg_kappa messages",
+												  ALLOCSET_DEFAULT_SIZES);
+	BatchMemory *memory;
+
+	/* The struct outlives its context if the caller frees it explicitly. */
+	memory = MemoryContextAllocZero(parent, sizeof(BatchMemory));
+	memory->batch.context = context;
+	memory->long_messages = AllocSetContextCreate(context, "pg_kappa long messages",
+												  ALLOCSET_DEFAULT_SIZES);
+	memory->batch.capacity = INITIAL_MESSAGES;
+	memory->batch.messages = MemoryContextAlloc(context,
+												INITIAL_MESSAGES * sizeof(StreamMessage));
+	memory->block_capacity = 16;
+	memory->blocks = MemoryContextAlloc(context, memory->block_capacity * sizeof(char *));
+	memory->blocks[0] = MemoryContextAlloc(context, BLOCK_SIZE);
+	memory->nblocks = 1;
+
+	return &memory->batch;
+}
+
+void
+message_batch_reset(MessageBatch *batch)
+{
+	BatchMemory *memory = (BatchMemory *) batch;
+
+	batch->count = 0;
+	batch->bytes = 0;
+	memory->current = 0;
+	memory->used = 0;
+	MemoryContextReset(memory->long_messages);
+}
+
+void
+message_batch_free(MessageBatch *batch)
+{
+	MemoryContextDelete(batch->context);
+	pfree(batch);
+}
+
+Size
+message_size(Size value_len, Size key_len, Size headers_len)
+{
+	return sizeof(StreamMessage) + value_len + key_len + headers_len + MESSAGE_PADDING;
+}
+
+/* Room for size bytes and the padding after them. */
+static char *
+batch_alloc(BatchMemory *memory, Size size)
+{
+	MemoryContext context = memory->batch.context;
+
+	size += MESSAGE_PADDING;
+	if (size > BLOCK_SIZE)
+		return MemoryContextAllocHuge(memory->long_messages, size);
+
+	if (memory->used + size > BLOCK_SIZE)
+	{
+		if (memory->current + 1 == memory->nblocks)
+		{
+			if (memory->nblocks == memory->block_capacity)
+			{
+				memory->block_capacity *= 2;
+				memory->blocks = repalloc(memory->blocks,
+										  memory->block_capacity * sizeof(char *));
+			}
+			memory->blocks[memory->nblocks] = MemoryContextAlloc(context, BLOCK_SIZE);
+			memory->nblocks++;
+		}
+		memory->current++;
+		memory->used = 0;
+	}
+
+	memory->used += size;
+	return memory->blocks[memory->current] + memory->used - size;
+}
+
+StreamMessage *
+message_batch_add(MessageBatch *batch, const void *value, Size value_len,
+				  const void *key, Size key_len, Size headers_len)
+{
+	BatchMemory *memory = (BatchMemory *) batch;
+	StreamMessage *message;
+	char	   *place;
+
+	if (batch->count == batch->capacity)
+	{
+		batch->messages = repalloc_huge(batch->messages,
+										2 * (Size) batch->capacity * sizeof(StreamMessage));
+		batch->capacity *= 2;
+	}
+
+	place = batch_alloc(memory, key_len + headers_len + value_len);
+
+	message = &batch->messages[batch->count++];
+	message->key = key ? place : NULL;
+	message->key_len = key_len;
+	if (key_len > 0)
+		memcpy(place, key, key_len);
+	place += key_len;
+	message->headers = headers_len > 0 ? place : NULL;
+	message->headers_len = headers_len;
+	place += headers_len;
+
+	/* The value is last, where the padding is: it is what gets parsed. */
+	message->value = value ? place : NULL;
+	message->value_len = value_len;
+	if (value_len > 0)
+		memcpy(place, value, value_len);
+	memset(place + value_len, 0, MESSAGE_PADDING);
+
+	batch->bytes += message_size(value_len, key_len, headers_len);
+	return message;
+}
+
+void
+message_batch_set_positions(MessageBatch *batch, const StreamPosition *positions, int n)
+{
+	BatchMemory *memory = (BatchMemory *) batch;
+
+	if (n > memory->position_capacity)
+	{
+		if (batch->positions)
+			pfree(batch->positions);
+		batch->positions = MemoryContextAlloc(batch->context, n * sizeof(StreamPosition));
+		memory->position_capacity = n;
+	}
+	if (n > 0)
+		memcpy(batch->positions, positions, n * sizeof(StreamPosition));
+	batch->npositions = n;
+}

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.h
+ *	  How messages lie in the memory of a MessageBatch.
+ *
+ * Only for the files of this room.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAPPA_MESSAGE_H
+#define KAPPA_MESSAGE_H
+
+#include "source/source.h"
+
+/*
+ * StreamMessage.headers holds, for each header and without alignment: the
+ * length of its name (int32), the name, the length of its value (int32, -1 for
+ * a null value), the value.  Integers are in the machine's own byte order;
+ * names and values are whatever the producer sent, so they may be no text.
+ */
+
+/*
+ * Adds a message to the batch and copies the len bytes at each pointer (NULL
+ * gives NULL); room for headers_len bytes of headers is left for the caller to
+ * fill in.  The result is valid until the next call.
+ */
+extern StreamMessage *message_batch_add(MessageBatch *batch,
+										const void *value, Size value_len,
+										const void *key, Size key_len,
+										Size headers_len);
+
+/* What a message of these lengths adds to batch->bytes. */
+extern Size message_size(Size value_len, Size key_len, Size headers_len);
+
+/* Room for n positions; what they hold is up to the caller. */
+extern void message_batch_set_positions(MessageBatch *batch, const StreamPosition *positions, int n);
+
+#endif							/* KAPPA_MESSAGE_H */
