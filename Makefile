@@ -3,10 +3,11 @@
 #   make, make install, make installcheck    as for any extension (PGXS, PG_CONFIG= honoured);
 #                                            installcheck: a running server with pg_kappa preloaded
 #   make demo, make test, make bench         install what is missing, keep everything under build/
+#   make demo KEEP=1, make demo-stop         leaves the demo running; stops it
 #   make test ONLY=pattern                   the test files whose path matches
 
 all:
-.PHONY: demo test bench
+.PHONY: demo demo-stop test bench
 
 # These find (or install) a PostgreSQL themselves and call make again with its PG_CONFIG.
 export PG_CONFIG ONLY KEEP
@@ -14,13 +15,16 @@ export PG_CONFIG ONLY KEEP
 demo:
 	@demo/run.sh
 
+demo-stop:
+	@if [ -e build/stop ]; then build/stop; else echo "no demo is running"; fi
+
 test:
 	@test/run.sh
 
 bench:
 	@bench/run.sh
 
-ifneq ($(filter-out demo test bench,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out demo demo-stop test bench,$(or $(MAKECMDGOALS),all)),)
 
 EXTENSION  = pg_kappa
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_kappa.control)

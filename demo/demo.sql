@@ -1,0 +1,64 @@
+-- Vending machines report their sales to the Kafka topic "sales":
+--
+--     {"machine":17,"place":{"city":"Oslo","country":"NO"},"item":"water","healthy":true,
+--      "price":1.20,"sold_at":"2025-01-01T12:00:00.123Z","customer":"c48213",
+--      "payment":"card","latency_ms":38}
+--
+-- Here PostgreSQL keeps what is asked most often, up to date and exactly once.
+-- To try it by hand against a broker of yours:
+--
+--     psql -v broker=localhost:9092 -f demo/demo.sql
+
+CREATE EXTENSION IF NOT EXISTS pg_kappa;
+
+CREATE SERVER broker FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers :'broker');
+
+-- A stream: the topic as a table.  Fields that are not named here are skipped.
+CREATE FOREIGN TABLE sales (
+    machine    int,
+    city       text          OPTIONS (path 'place.city'),
+    item       text,
+    healthy    boolean,
+    price      numeric(8,2),
+    sold_at    timestamptz,
+    customer   text,
+    latency_ms int
+) SERVER broker OPTIONS (topic 'sales', format 'json', event_time 'sold_at',
+                         watermark_delay '5 seconds');
+
+-- Items sold of each type, in total.
+CREATE CONTINUOUS VIEW items_sold AS
+SELECT item, count(*) AS sold, sum(price) AS revenue
+FROM sales GROUP BY item;
+
+-- Items and revenue per minute and type.
+CREATE CONTINUOUS VIEW sales_per_minute AS
+SELECT tumble(sold_at, '1 minute') AS minute, item,
+       count(*) AS sold, sum(price) AS revenue
+FROM sales GROUP BY 1, 2;
+
+-- Which machines earn most, and when each was heard of last.
+CREATE CONTINUOUS VIEW machine_revenue AS
+SELECT machine, city, count(*) AS sold, sum(price) AS revenue, max(sold_at) AS last_sale
+FROM sales GROUP BY machine, city;
+
+-- Is the healthy food bought?  And by how many people?
+CREATE CONTINUOUS VIEW healthy_per_minute AS
+SELECT tumble(sold_at, '1 minute') AS minute,
+       count(*) FILTER (WHERE healthy) AS healthy,
+       count(*) FILTER (WHERE NOT healthy) AS unhealthy,
+       approx_count_distinct(customer) AS customers
+FROM sales GROUP BY 1;
+
+-- The traffic of each second, and how long the machines took to report.
+CREATE CONTINUOUS VIEW traffic AS
+SELECT tumble(sold_at, '1 second') AS second,
+       count(*) AS sales, avg(latency_ms) AS latency_avg, max(latency_ms) AS latency_max
+FROM sales GROUP BY 1;
+
+-- The same question to the topic itself: the SELECT of items_sold in an ordinary
+-- view reads every message anew.  Both must agree: kappa.verify compares them
+-- at exactly the same offsets.
+CREATE VIEW items_sold_validation AS
+SELECT item, count(*) AS sold, sum(price) AS revenue
+FROM sales GROUP BY item;
