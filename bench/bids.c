@@ -169,6 +169,7 @@ connect_producer(const char *broker, const char *topic_name, const char *codec)
 	set(conf, "queue.buffering.max.messages", "1000000");
 	set(conf, "queue.buffering.max.kbytes", "262144");
 	set(conf, "delivery.report.only.error", "true");
+	set(conf, "log_level", "3");	/* an id that comes late is no news */
 	rd_kafka_conf_set_dr_msg_cb(conf, delivered);
 
 	producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof(err));

@@ -35,7 +35,7 @@ statement() {
 # CPU seconds of the whole cluster since its start: the postmaster, its children,
 # and by the postmaster's cutime and cstime those that have ended.
 cluster_cpu() {
-	cat /proc/[0-9]*/stat 2>/dev/null | awk -v postmaster="$postmaster" -v hz="$(getconf CLK_TCK)" '
+	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v postmaster="$postmaster" -v hz="$(getconf CLK_TCK)" '
 		{
 			pid = $1
 			sub(/^.*\) /, "")       # the name may hold blanks; $2 is now the parent

@@ -137,6 +137,7 @@ connect_producer(const char *broker, const char *topic_name)
 	set(conf, "queue.buffering.max.messages", "1000000");
 	set(conf, "partitioner", "murmur2_random");
 	set(conf, "delivery.report.only.error", "true");
+	set(conf, "log_level", "3");	/* an id that comes late is no news */
 	rd_kafka_conf_set_dr_msg_cb(conf, delivered);
 
 	producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof(err));
