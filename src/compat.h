@@ -21,4 +21,10 @@
 	(ExecutorRun) (desc, direction, count, true)
 #endif
 
+/* 17: a wait event set belongs to a resource owner, not to a memory context. */
+#if PG_VERSION_NUM < 170000
+#define CreateWaitEventSet(owner, nevents) \
+	(CreateWaitEventSet) (TopMemoryContext, nevents)
+#endif
+
 #endif							/* KAPPA_COMPAT_H */

@@ -1,0 +1,483 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  One batch of messages is one transaction.
+ *
+ * The transaction runs the view's merge statement over the batch, then writes
+ * dead letters, watermarks, statistics and the next offsets.  Whatever is
+ * killed at whatever moment, all of it is there or nothing.
+ *
+ * Locks.  Stream, delta view and state table are locked before anything is
+ * done, and only if they are free: a worker that waited here while it holds
+ * other locks could deadlock with DDL, and would keep its other views waiting.
+ * With the state table locked the view's row is read again: kappa.pause and
+ * DROP lock that table too, so what is seen then holds for the transaction.
+ *
+ * Evaluation errors.  Normally the statement runs without a subtransaction.  If
+ * it fails with an error that one message may be the cause of, the transaction
+ * is aborted and done again with care: each stretch runs in a subtransaction,
+ * and one that fails is halved, down to single messages.  A message that fails
+ * without regard to the state becomes a dead letter; one that only fails
+ * together with it fails the view.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "worker/worker_internal.h"
+
+/* With more errors than this in one transaction, make smaller ones. */
+#define MAX_ERRORS_PER_TRANSACTION 1000
+
+/* Partitions named in the context of an error. */
+#define MAX_PARTITIONS_SHOWN 4
+
+/* Notes when the plan has read everything: what follows is the merge. */
+typedef struct TimedFeed
+{
+	StreamFeed	feed;			/* first */
+	StreamFeed *inner;
+	instr_time	exhausted;
+} TimedFeed;
+
+typedef struct BatchWork
+{
+	Consumer   *consumer;
+	MessageBatch *batch;
+	bool		careful;
+	DeadLetterList letters;
+	int			evaluation_errors;
+	bool		split;			/* gave up: too many of them */
+	BatchStats	stats;
+	instr_time	statement_time;
+	instr_time	aggregate_time;
+} BatchWork;
+
+static BatchResult apply_in_transaction(BatchWork *work);
+static BatchResult lock_relations(const ContinuousView *cv);
+static void prepare_intake(Consumer *consumer);
+static void run_stretch(BatchWork *work, int first, int last);
+static void run_stretch_carefully(BatchWork *work, int first, int last);
+static void store_results(BatchWork *work);
+static void after_commit(BatchWork *work);
+static void batch_error_context(void *arg);
+
+/* May one message be the cause of such an error? */
+static bool
+is_evaluation_error(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
+		sqlerrcode == ERRCODE_CHECK_VIOLATION ||
+		sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		sqlerrcode == ERRCODE_RAISE_EXCEPTION;
+}
+
+static double
+elapsed_ms(instr_time since)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, since);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* First try; false if it has to be done again with care. */
+static bool
+apply_at_once(BatchWork *work, BatchResult *result)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	bool		careful = false;
+
+	PG_TRY();
+	{
+		*result = apply_in_transaction(work);
+	}
+	PG_CATCH();
+	{
+		if (!is_evaluation_error(geterrcode()))
+			PG_RE_THROW();
+		careful = true;
+		worker_abort();
+		FlushErrorState();
+		MemoryContextSwitchTo(oldcontext);
+	}
+	PG_END_TRY();
+
+	return !careful;
+}
+
+BatchResult
+batch_apply(Consumer *consumer, MessageBatch *batch, double read_time)
+{
+	BatchWork	work = {.consumer = consumer,.batch = batch};
+	BatchResult result;
+	ErrorContextCallback callback = {
+		.callback = batch_error_context,.arg = &work,.previous = error_context_stack
+	};
+
+	error_context_stack = &callback;
+	work.stats.read_time = read_time;
+	if (!apply_at_once(&work, &result))
+	{
+		memset(&work, 0, sizeof(work));
+		work.consumer = consumer;
+		work.batch = batch;
+		work.stats.read_time = read_time;
+		work.careful = true;
+		MemoryContextReset(consumer->intake_context);
+		consumer->intake = NULL;
+		result = apply_in_transaction(&work);
+	}
+	error_context_stack = callback.previous;
+	return result;
+}
+
+static BatchResult
+apply_in_transaction(BatchWork *work)
+{
+	Consumer   *consumer = work->consumer;
+	MessageBatch *batch = work->batch;
+	instr_time	commit_start;
+	BatchResult result;
+
+	worker_begin();
+	result = lock_relations(consumer->cv);
+	if (result == BATCH_DONE && progress_view_row(consumer) != VIEW_ROW_ACTIVE)
+		result = BATCH_STALE;
+	if (result != BATCH_DONE)
+	{
+		worker_abort();
+		return result;
+	}
+
+	if (batch->count > 0)
+	{
+		prepare_intake(consumer);
+		if (work->careful)
+			run_stretch_carefully(work, 0, batch->count);
+		else
+			run_stretch(work, 0, batch->count);
+		if (work->split)
+		{
+			worker_abort();
+			consumer->batch_limit = SPLIT_MESSAGES;
+			return BATCH_SPLIT;
+		}
+	}
+	store_results(work);
+
+	INSTR_TIME_SET_CURRENT(commit_start);
+	worker_commit();
+	consumer->last_commit_ms = elapsed_ms(commit_start);
+	after_commit(work);
+	return BATCH_DONE;
+}
+
+static BatchResult
+lock_relations(const ContinuousView *cv)
+{
+	const struct
+	{
+		Oid			relid;
+		LOCKMODE	mode;
+	}			locks[] = {
+		{cv->stream, AccessShareLock},
+		{cv->delta, AccessShareLock},
+		{cv->state, RowExclusiveLock}
+	};
+
+	for (int i = 0; i < lengthof(locks); i++)
+	{
+		if (!ConditionalLockRelationOid(locks[i].relid, locks[i].mode))
+			return BATCH_BUSY;
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(locks[i].relid)))
+			return BATCH_STALE;
+	}
+	return BATCH_DONE;
+}
+
+/* Decoder and watermarks serve until the consumer is closed or a batch fails. */
+static void
+prepare_intake(Consumer *consumer)
+{
+	if (consumer->intake)
+		return;
+	consumer->intake = view_intake_create(consumer->cv, consumer->stream,
+										  consumer->watermarks, consumer->npartitions,
+										  consumer->intake_context);
+	consumer->ahead = 0;
+}
+
+/* --------------------------------------------------------------- statements */
+
+static bool
+timed_next(StreamFeed *feed, TupleTableSlot *slot)
+{
+	TimedFeed  *timed = (TimedFeed *) feed;
+
+	if (timed->inner->next(timed->inner, slot))
+		return true;
+	INSTR_TIME_SET_CURRENT(timed->exhausted);
+	return false;
+}
+
+static void
+timed_rewind(StreamFeed *feed)
+{
+	TimedFeed  *timed = (TimedFeed *) feed;
+
+	timed->inner->rewind(timed->inner);
+}
+
+/* Runs one statement over messages first .. last - 1, as the view's owner. */
+static uint64
+run_statement(BatchWork *work, const char *sql, int first, int last)
+{
+	Consumer   *consumer = work->consumer;
+	TimedFeed	timed = {.feed = {timed_next, timed_rewind}};
+	ViewIdentity save;
+	instr_time	start;
+	instr_time	end;
+	uint64		processed;
+
+	INSTR_TIME_SET_CURRENT(start);
+	timed.exhausted = start;
+	timed.inner = view_intake_feed(consumer->intake, work->batch, first, last, NULL);
+
+	view_enter(consumer->cv, &save);
+	processed = view_run(consumer->cv, sql, &timed.feed, last - first, NULL);
+	view_leave(&save);
+
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_ACCUM_DIFF(work->statement_time, end, start);
+	INSTR_TIME_ACCUM_DIFF(work->aggregate_time, timed.exhausted, start);
+	return processed;
+}
+
+static void
+run_stretch(BatchWork *work, int first, int last)
+{
+	Consumer   *consumer = work->consumer;
+	const BadMessage *bad;
+	int			nbad;
+
+	work->stats.groups_written += run_statement(work, consumer->cv->merge, first, last);
+	view_intake_finish(consumer->intake);
+
+	nbad = view_intake_bad(consumer->intake, &bad);
+	for (int i = 0; i < nbad; i++)
+		dead_letter_add(&work->letters, bad[i].index, bad[i].error.sqlerrcode,
+						bad[i].error.message);
+}
+
+/*
+ * Runs a stretch in a subtransaction, either its merge or (probe) its delta
+ * query alone, whose rows are thrown away.  Returns the error, or NULL.
+ */
+static ErrorData *
+try_stretch(BatchWork *work, int first, int last, bool probe)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	ErrorData  *error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcontext);
+	PG_TRY();
+	{
+		if (probe)
+		{
+			const char *delta = view_relation_name(work->consumer->cv->delta);
+
+			(void) run_statement(work, psprintf("SELECT * FROM %s", delta), first, last);
+		}
+		else
+			run_stretch(work, first, last);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(oldcontext);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		view_intake_undo(work->consumer->intake);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcontext);
+	CurrentResourceOwner = oldowner;
+
+	return error;
+}
+
+/*
+ * A single message's merge has failed.  It is a dead letter if it fails
+ * whatever the state holds: in the delta query already, or because a row of
+ * its own is too large to be stored.
+ */
+static void
+judge_message(BatchWork *work, int index, ErrorData *error)
+{
+	ErrorData  *alone = try_stretch(work, index, index + 1, true);
+
+	if (alone == NULL && error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		ReThrowError(error);
+	if (alone && !is_evaluation_error(alone->sqlerrcode))
+		ReThrowError(alone);
+	if (alone == NULL)
+		alone = error;
+
+	dead_letter_add(&work->letters, index, alone->sqlerrcode, alone->message);
+	work->evaluation_errors++;
+	if (work->evaluation_errors > MAX_ERRORS_PER_TRANSACTION &&
+		work->batch->count > SPLIT_MESSAGES)
+		work->split = true;
+}
+
+static void
+run_stretch_carefully(BatchWork *work, int first, int last)
+{
+	ErrorData  *error;
+	int			middle = first + (last - first) / 2;
+
+	CHECK_FOR_INTERRUPTS();
+	if (work->split)
+		return;
+
+	error = try_stretch(work, first, last, false);
+	if (error == NULL)
+		return;
+	if (!is_evaluation_error(error->sqlerrcode))
+		ReThrowError(error);
+
+	if (last - first == 1)
+		judge_message(work, first, error);
+	else
+	{
+		run_stretch_carefully(work, first, middle);
+		run_stretch_carefully(work, middle, last);
+	}
+	FreeErrorData(error);
+}
+
+/* ------------------------------------------------------------------ results */
+
+static void
+fill_stats(BatchWork *work)
+{
+	BatchStats *stats = &work->stats;
+	int64		ahead = view_intake_ahead(work->consumer->intake);
+
+	stats->rows_read = work->batch->count;
+	stats->bytes_read = work->batch->bytes;
+	stats->rows_bad = work->letters.count;
+	stats->rows_ahead = ahead - work->consumer->ahead;
+	stats->aggregate_time = INSTR_TIME_GET_MILLISEC(work->aggregate_time);
+	stats->merge_time = INSTR_TIME_GET_MILLISEC(work->statement_time) - stats->aggregate_time;
+	stats->commit_time = work->consumer->last_commit_ms;
+}
+
+/* All that goes with the merge into the same transaction. */
+static void
+store_results(BatchWork *work)
+{
+	Consumer   *consumer = work->consumer;
+
+	if (work->batch->count > 0)
+	{
+		const PartitionWatermark *watermarks;
+		int			n;
+
+		if (work->letters.count > 0)
+		{
+			dead_letter_store(consumer, work->batch, &work->letters);
+			if (dead_letter_limit_reached(consumer))
+				progress_pause(consumer,
+							   psprintf("as many dead letters as reject_limit allows (" INT64_FORMAT ")",
+										consumer->cv->reject_limit));
+		}
+		watermarks = view_intake_watermarks(consumer->intake, &n);
+		progress_store_watermarks(consumer, watermarks, n);
+		fill_stats(work);
+		progress_store_stats(consumer, &work->stats);
+	}
+	progress_store(consumer, work->batch->positions, work->batch->npositions);
+}
+
+static void
+remember_watermarks(Consumer *consumer)
+{
+	const PartitionWatermark *watermarks;
+	int			n;
+
+	watermarks = view_intake_watermarks(consumer->intake, &n);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < consumer->npartitions; j++)
+			if (consumer->watermarks[j].partition == watermarks[i].partition)
+				consumer->watermarks[j] = watermarks[i];
+	consumer->ahead = view_intake_ahead(consumer->intake);
+}
+
+static void
+after_commit(BatchWork *work)
+{
+	Consumer   *consumer = work->consumer;
+
+	progress_committed(consumer, work->batch->positions, work->batch->npositions);
+	if (work->batch->count > 0)
+		remember_watermarks(consumer);
+	ConditionVariableBroadcast(&worker_shared->progress);
+	pgstat_report_stat(false);
+
+	consumer->report_due = true;
+	consumer->failures = 0;
+	if (work->evaluation_errors == 0 && consumer->batch_limit < worker_batch_rows)
+		consumer->batch_limit = Min(consumer->batch_limit * 2L, worker_batch_rows);
+}
+
+/* Which messages were being applied to which view. */
+static void
+batch_error_context(void *arg)
+{
+	BatchWork  *work = arg;
+	Consumer   *consumer = work->consumer;
+	StringInfoData text;
+	int			shown = 0;
+
+	if (consumer->cv == NULL)
+		return;
+
+	initStringInfo(&text);
+	for (int i = 0; i < work->batch->npositions && i < consumer->npartitions; i++)
+	{
+		int64		from = consumer->partitions[i].position.next_offset;
+		int64		to = work->batch->positions[i].next_offset;
+
+		if (from >= to)
+			continue;
+		if (shown++ == MAX_PARTITIONS_SHOWN)
+		{
+			appendStringInfoString(&text, ", ...");
+			break;
+		}
+		appendStringInfo(&text, "%s partition %d offsets " INT64_FORMAT " to " INT64_FORMAT,
+						 shown > 1 ? "," : "", work->batch->positions[i].partition,
+						 from, to - 1);
+	}
+	errcontext("applying topic \"%s\",%s to continuous view %s",
+			   consumer->stream->topic, text.data, consumer->cv->name);
+	pfree(text.data);
+}
