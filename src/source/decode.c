@@ -3,30 +3,566 @@
  * decode.c
  *	  From one message to the columns of a row.
  *
+ * A decoder is made for a set of columns.  Those that are fields of the JSON
+ * payload become the targets of a scanner (json.cc), which walks each payload
+ * once; then each column's convert function (convert.c, number.c, time.c, or
+ * the type's input function, input.c) makes a datum of what was found.  Fields
+ * of a JSON key have a scanner of their own.
+ *
+ * The scanner's verdict on the payload does not depend on its targets, and it is
+ * asked even if there are none: so all readers of a stream agree about which
+ * messages are bad for everyone.  Only where the table takes no field of the
+ * payload, be it that this decoder is not asked for it, payloads are not JSON,
+ * and are not looked at.
+ *
+ * Nothing is thrown because of a message: a column's trouble is a SQLSTATE, from
+ * which the reason is composed here, with the names of column and type and
+ * never with the value.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "source/source.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "source/decode.h"
+
+/* A payload in Confluent's format: byte 0, id of the schema, JSON. */
+#define SCHEMA_PREFIX_LENGTH 5
+
+/* The options of a column, as far as decoding goes. */
+typedef struct ColumnOptions
+{
+	char	   *path;
+	char	   *metadata;
+	char	   *unit;
+} ColumnOptions;
+
+/* ---------------------------------------------------------------- creation */
+
+static ColumnOptions
+read_column_options(Oid relid, AttrNumber attnum)
+{
+	ColumnOptions options = {0};
+	ListCell   *lc;
+
+	foreach(lc, GetForeignColumnOptions(relid, attnum))
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, "path") == 0)
+			options.path = defGetString(def);
+		else if (strcmp(def->defname, "metadata") == 0)
+			options.metadata = defGetString(def);
+		else if (strcmp(def->defname, "unit") == 0)
+			options.unit = defGetString(def);
+	}
+	return options;
+}
+
+static ColumnOrigin
+column_origin(const ColumnOptions *options)
+{
+	static const struct
+	{
+		const char *name;
+		ColumnOrigin origin;
+	}			origins[] = {
+		{"topic", FROM_TOPIC},
+		{"partition", FROM_PARTITION},
+		{"offset", FROM_OFFSET},
+		{"timestamp", FROM_TIMESTAMP},
+		{"headers", FROM_HEADERS},
+		{"value", FROM_VALUE},
+		{"key", FROM_KEY}
+	};
+
+	if (options->metadata == NULL)
+		return FROM_PAYLOAD;
+	for (int i = 0; i < lengthof(origins); i++)
+	{
+		if (strcmp(options->metadata, origins[i].name) != 0)
+			continue;
+		if (options->path == NULL)
+			return origins[i].origin;
+		if (origins[i].origin == FROM_KEY)
+			return FROM_KEY_FIELD;
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"path\" cannot be combined with metadata \"%s\"",
+						options->metadata)));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("unknown metadata \"%s\"", options->metadata)));
+}
+
+static int64
+column_unit(const char *unit, const char *column, Oid typid)
+{
+	int64		result;
+
+	if (unit == NULL)
+		return 0;
+	if (strcmp(unit, "s") == 0)
+		result = USECS_PER_SEC;
+	else if (strcmp(unit, "ms") == 0)
+		result = 1000;
+	else if (strcmp(unit, "us") == 0)
+		result = 1;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("unknown unit \"%s\" of column \"%s\"", unit, column),
+				 errhint("Units are \"s\", \"ms\" and \"us\".")));
+	if (typid != TIMESTAMPTZOID && typid != TIMESTAMPOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				 errmsg("column \"%s\" has option \"unit\" but is not a timestamp", column)));
+	return result;
+}
+
+/* The types of metadata that comes in a type of its own. */
+static void
+check_metadata_type(const DecodeColumn *column)
+{
+	static const struct
+	{
+		ColumnOrigin origin;
+		Oid			typid;
+	}			types[] = {
+		{FROM_TOPIC, TEXTOID},
+		{FROM_TOPIC, VARCHAROID},
+		{FROM_PARTITION, INT4OID},
+		{FROM_PARTITION, INT8OID},
+		{FROM_OFFSET, INT8OID},
+		{FROM_TIMESTAMP, TIMESTAMPTZOID},
+		{FROM_HEADERS, JSONBOID}
+	};
+	Oid			expected = InvalidOid;
+
+	for (int i = 0; i < lengthof(types); i++)
+	{
+		if (types[i].origin != column->origin)
+			continue;
+		if (types[i].typid == column->typid)
+			return;
+		if (!OidIsValid(expected))
+			expected = types[i].typid;
+	}
+	if (OidIsValid(expected))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				 errmsg("column \"%s\" must be of type %s to take this metadata",
+						column->name, format_type_be(expected))));
+}
+
+/* The steps of a column's path, its name if it has none, in UTF-8. */
+static JsonTarget
+column_target(const char *name, const char *path)
+{
+	List	   *names = path != NULL ? column_path_parse(path) : list_make1(makeString(pstrdup(name)));
+	JsonStep   *steps = palloc(sizeof(JsonStep) * list_length(names));
+	JsonTarget	result = {steps, list_length(names)};
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		char	   *step = strVal(lfirst(lc));
+
+		step = pg_server_to_any(step, strlen(step), PG_UTF8);
+		steps->name = step;
+		steps->len = strlen(step);
+		steps++;
+	}
+	return result;
+}
+
+static void
+free_scanners(void *arg)
+{
+	StreamDecoder *decoder = arg;
+
+	json_scanner_free(decoder->payload_scanner);
+	json_scanner_free(decoder->key_scanner);
+}
+
+static JsonScanner *
+create_scanner(const JsonTarget *targets, int ntargets)
+{
+	JsonScanner *result = json_scanner_create(targets, ntargets);
+
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	return result;
+}
+
+/*
+ * Adds a column that is wanted; its target, if it has one, to the right list.
+ */
+static void
+add_column(StreamDecoder *decoder, Form_pg_attribute attr, const ColumnOptions *options,
+		   ColumnOrigin origin, bool lenient, JsonTarget *payload, int *npayload,
+		   JsonTarget *key, int *nkey)
+{
+	DecodeColumn *column = &decoder->columns[decoder->ncolumns++];
+
+	column->index = attr->attnum - 1;
+	column->origin = origin;
+	column->not_null = attr->attnotnull && !lenient;
+	column->lenient = lenient;
+	column->name = pstrdup(NameStr(attr->attname));
+	column->unit = column_unit(options->unit, column->name, attr->atttypid);
+	column_set_type(decoder, column, attr->atttypid, attr->atttypmod);
+	check_metadata_type(column);
+
+	if (origin == FROM_PAYLOAD)
+	{
+		column->field = *npayload;
+		payload[(*npayload)++] = column_target(column->name, options->path);
+	}
+	else if (origin == FROM_KEY_FIELD)
+	{
+		column->field = *nkey;
+		key[(*nkey)++] = column_target(column->name, options->path);
+	}
+}
 
 StreamDecoder *
 stream_decoder_create(const Stream *stream, const Bitmapset *attrs,
 					  const Bitmapset *lenient, MemoryContext context)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("decoding messages is not supported yet")));
-	return NULL;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Relation	rel = table_open(stream->relid, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	StreamDecoder *decoder = palloc0(sizeof(StreamDecoder));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	JsonTarget *payload = palloc(sizeof(JsonTarget) * desc->natts);
+	JsonTarget *key = palloc(sizeof(JsonTarget) * desc->natts);
+	int			npayload = 0;
+	int			nkey = 0;
+	bool		is_json = false;
+
+	decoder->context = context;
+	decoder->natts = desc->natts;
+	decoder->columns = palloc0(sizeof(DecodeColumn) * desc->natts);
+	decoder->topic = pstrdup(stream->topic);
+	decoder->utf8 = GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
+	decoder->buffer = palloc(VALUE_BUFFER_SIZE);
+	decoder->values = AllocSetContextCreate(context, "decoded values", ALLOCSET_DEFAULT_SIZES);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		ColumnOptions options;
+		ColumnOrigin origin;
+
+		if (attr->attisdropped)
+			continue;
+		options = read_column_options(stream->relid, attr->attnum);
+		origin = column_origin(&options);
+		if (origin == FROM_PAYLOAD)
+			is_json = true;
+		if (bms_is_member(attr->attnum, attrs))
+			add_column(decoder, attr, &options, origin, bms_is_member(attr->attnum, lenient),
+					   payload, &npayload, key, &nkey);
+	}
+	table_close(rel, AccessShareLock);
+
+	callback->func = free_scanners;
+	callback->arg = decoder;
+	MemoryContextRegisterResetCallback(context, callback);
+	decoder->payload_fields = palloc0(sizeof(JsonField) * (npayload + 1));
+	decoder->key_fields = palloc0(sizeof(JsonField) * (nkey + 1));
+	if (is_json)
+		decoder->payload_scanner = create_scanner(payload, npayload);
+	if (nkey > 0)
+		decoder->key_scanner = create_scanner(key, nkey);
+
+	MemoryContextSwitchTo(old);
+	return decoder;
+}
+
+/* ------------------------------------------------------------------ errors */
+
+static bool
+message_is_bad(StreamError *error, int sqlstate, const char *reason)
+{
+	error->sqlerrcode = sqlstate;
+	strlcpy(error->message, reason, sizeof(error->message));
+	return false;
+}
+
+static bool
+column_is_bad(StreamError *error, const DecodeColumn *column, int sqlstate)
+{
+	const char *format;
+
+	switch (sqlstate)
+	{
+		case ERRCODE_NOT_NULL_VIOLATION:
+			format = "null value in column \"%s\" violates not-null constraint";
+			break;
+		case ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE:
+		case ERRCODE_DATETIME_VALUE_OUT_OF_RANGE:
+			format = "column \"%s\": value out of range for type %s";
+			break;
+		case ERRCODE_STRING_DATA_RIGHT_TRUNCATION:
+			format = "column \"%s\": value too long for type %s";
+			break;
+		case ERRCODE_CHECK_VIOLATION:
+			format = "column \"%s\": value violates a check constraint of type %s";
+			break;
+		case ERRCODE_DUPLICATE_JSON_OBJECT_KEY_VALUE:
+			format = "column \"%s\" of type %s: keys that differ in case only";
+			break;
+		case ERRCODE_INVALID_JSON_TEXT:
+			format = "column \"%s\" of type %s: not valid JSON";
+			break;
+		case ERRCODE_UNTRANSLATABLE_CHARACTER:
+			format = "column \"%s\" of type %s: character that the database's encoding does not have";
+			break;
+		case ERRCODE_CHARACTER_NOT_IN_REPERTOIRE:
+			format = "column \"%s\" of type %s: not valid UTF-8";
+			break;
+		default:
+			format = "column \"%s\": invalid value for type %s";
+			break;
+	}
+	error->sqlerrcode = sqlstate;
+	snprintf(error->message, sizeof(error->message), format, column->name, column->type_name);
+	/* names may be long, and the end of the text must not be half a character */
+	error->message[pg_mbcliplen(error->message, strlen(error->message),
+								sizeof(error->message) - 1)] = '\0';
+	return false;
+}
+
+/* -------------------------------------------------------------- one message */
+
+/* Scans JSON that may have a schema's prefix. */
+static JsonScanResult
+scan_message(JsonScanner *scanner, const char *text, int32 len, JsonField *fields)
+{
+	JsonScanResult result;
+
+	if (len > SCHEMA_PREFIX_LENGTH && text[0] == '\0')
+	{
+		text += SCHEMA_PREFIX_LENGTH;
+		len -= SCHEMA_PREFIX_LENGTH;
+	}
+	result = json_scan(scanner, text, len, fields);
+	if (result == JSON_SCAN_NO_MEMORY)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed on a message of %d bytes.", len)));
+	return result;
+}
+
+static bool
+scan_payload(StreamDecoder *decoder, const StreamMessage *message, StreamError *error)
+{
+	switch (scan_message(decoder->payload_scanner, message->value, message->value_len,
+						 decoder->payload_fields))
+	{
+		case JSON_SCAN_NOT_UTF8:
+			return message_is_bad(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+								  "payload is not valid UTF-8");
+		case JSON_SCAN_NOT_OBJECT:
+			return message_is_bad(error, ERRCODE_INVALID_JSON_TEXT,
+								  "payload is not one JSON object");
+		case JSON_SCAN_BROKEN:
+			return message_is_bad(error, ERRCODE_INVALID_JSON_TEXT,
+								  "payload is not valid JSON");
+		default:
+			return true;
+	}
+}
+
+/* A whole payload or key as a field; JSON types take it as it is. */
+static int
+convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, int32 len,
+			  Datum *result)
+{
+	JsonField	field = {JSON_FIELD_STRING};
+
+	if (column->typid == BYTEAOID)
+	{
+		char	   *datum = decoder_alloc(decoder, VARHDRSZ + len);
+
+		SET_VARSIZE(datum, VARHDRSZ + len);
+		memcpy(VARDATA(datum), bytes, len);
+		*result = PointerGetDatum(datum);
+		return 0;
+	}
+	if (column->origin == FROM_VALUE && len > SCHEMA_PREFIX_LENGTH && bytes[0] == '\0')
+	{
+		bytes += SCHEMA_PREFIX_LENGTH;
+		len -= SCHEMA_PREFIX_LENGTH;
+	}
+	if (!pg_verify_mbstr(PG_UTF8, bytes, len, true))
+		return ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+	if (column->typid == JSONBOID || column->typid == JSONOID)
+		field.kind = JSON_FIELD_OBJECT;
+	field.text = bytes;
+	field.len = len;
+	return column->convert(decoder, column, &field, result);
+}
+
+static int
+convert_field(StreamDecoder *decoder, DecodeColumn *column, const JsonField *field,
+			  Datum *result, bool *isnull)
+{
+	switch (field->kind)
+	{
+		case JSON_FIELD_MISSING:
+		case JSON_FIELD_NULL:
+			*isnull = true;
+			return 0;
+		case JSON_FIELD_BROKEN:
+			return ERRCODE_INVALID_JSON_TEXT;
+		case JSON_FIELD_AMBIGUOUS:
+			return ERRCODE_DUPLICATE_JSON_OBJECT_KEY_VALUE;
+		default:
+			return column->convert(decoder, column, field, result);
+	}
+}
+
+static int
+convert_metadata(StreamDecoder *decoder, DecodeColumn *column, const StreamMessage *message,
+				 Datum *result, bool *isnull)
+{
+	JsonField	field = {JSON_FIELD_STRING};
+	MemoryContext old;
+
+	switch (column->origin)
+	{
+		case FROM_KEY:
+			*isnull = message->key == NULL;
+			return *isnull ? 0 : convert_bytes(decoder, column, message->key,
+											   message->key_len, result);
+		case FROM_VALUE:
+			*isnull = message->value == NULL || message->value_len == 0;
+			return *isnull ? 0 : convert_bytes(decoder, column, message->value,
+											   message->value_len, result);
+		case FROM_TOPIC:
+			field.text = decoder->topic;
+			field.len = strlen(decoder->topic);
+			return column->convert(decoder, column, &field, result);
+		case FROM_PARTITION:
+			*result = column->typid == INT8OID ? Int64GetDatum((int64) message->partition) :
+				Int32GetDatum(message->partition);
+			return 0;
+		case FROM_OFFSET:
+			*result = Int64GetDatum(message->offset);
+			return 0;
+		case FROM_TIMESTAMP:
+			*isnull = message->timestamp == NO_TIMESTAMP;
+			*result = TimestampTzGetDatum(message->timestamp);
+			return 0;
+		case FROM_HEADERS:
+			*isnull = message->headers == NULL;
+			if (*isnull)
+				return 0;
+			old = MemoryContextSwitchTo(decoder->values);
+			decoder->values_used = true;
+			*result = stream_message_headers(message);
+			MemoryContextSwitchTo(old);
+			return 0;
+		default:
+			elog(ERROR, "unexpected origin of column \"%s\"", column->name);
+	}
+}
+
+/*
+ * One column; key_is_json is what the scan of the key gave, for its fields.
+ */
+static int
+decode_column(StreamDecoder *decoder, DecodeColumn *column, const StreamMessage *message,
+			  bool has_payload, JsonScanResult key_scan, Datum *result, bool *isnull)
+{
+	int			sqlstate;
+
+	*isnull = false;
+	if (column->origin == FROM_PAYLOAD)
+	{
+		*isnull = !has_payload;
+		sqlstate = *isnull ? 0 : convert_field(decoder, column,
+											   &decoder->payload_fields[column->field],
+											   result, isnull);
+	}
+	else if (column->origin == FROM_KEY_FIELD)
+	{
+		*isnull = message->key == NULL || message->key_len == 0;
+		if (*isnull)
+			sqlstate = 0;
+		else if (key_scan != JSON_SCAN_OK)
+			sqlstate = key_scan == JSON_SCAN_NOT_UTF8 ?
+				ERRCODE_CHARACTER_NOT_IN_REPERTOIRE : ERRCODE_INVALID_JSON_TEXT;
+		else
+			sqlstate = convert_field(decoder, column, &decoder->key_fields[column->field],
+									 result, isnull);
+	}
+	else
+		sqlstate = convert_metadata(decoder, column, message, result, isnull);
+
+	if (sqlstate == 0 && *isnull)
+	{
+		if (column->not_null)
+			sqlstate = ERRCODE_NOT_NULL_VIOLATION;
+		else if (column->null_checked)
+			sqlstate = column_input(decoder, column, NULL, result);
+	}
+	return sqlstate;
 }
 
 bool
 stream_decode(StreamDecoder *decoder, const StreamMessage *message,
 			  Datum *values, bool *nulls, StreamError *error)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("decoding messages is not supported yet")));
-	return false;
+	bool		has_payload = message->value != NULL && message->value_len > 0;
+	JsonScanResult key_scan = JSON_SCAN_OK;
+
+	decoder->buffer_used = 0;
+	if (decoder->values_used)
+	{
+		MemoryContextReset(decoder->values);
+		decoder->values_used = false;
+	}
+	memset(nulls, true, decoder->natts * sizeof(bool));
+
+	if (decoder->payload_scanner != NULL && has_payload &&
+		!scan_payload(decoder, message, error))
+		return false;
+	if (decoder->key_scanner != NULL && message->key != NULL && message->key_len > 0)
+		key_scan = scan_message(decoder->key_scanner, message->key, message->key_len,
+								decoder->key_fields);
+
+	for (int i = 0; i < decoder->ncolumns; i++)
+	{
+		DecodeColumn *column = &decoder->columns[i];
+		int			sqlstate;
+
+		sqlstate = decode_column(decoder, column, message, has_payload, key_scan,
+								 &values[column->index], &nulls[column->index]);
+		if (sqlstate == 0)
+			continue;
+		if (!column->lenient)
+			return column_is_bad(error, column, sqlstate);
+		nulls[column->index] = true;
+	}
+	return true;
 }
 
 Datum

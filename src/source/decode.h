@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * decode.h
+ *	  What the files of the decoder share; for this room only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAPPA_SOURCE_DECODE_H
+#define KAPPA_SOURCE_DECODE_H
+
+#include "fmgr.h"
+#include "source/json.h"
+#include "source/source.h"
+
+typedef struct DecodeColumn DecodeColumn;
+
+/*
+ * Converts a value that is there (not missing, null, broken or ambiguous) to the
+ * column's type.  Returns 0, or the SQLSTATE of what is wrong with it.
+ */
+typedef int (*ConvertFunction) (StreamDecoder *decoder, DecodeColumn *column,
+								const JsonField *field, Datum *result);
+
+typedef enum ColumnOrigin
+{
+	FROM_PAYLOAD,				/* a field of the payload */
+	FROM_KEY_FIELD,				/* a field of the key */
+	FROM_KEY,
+	FROM_VALUE,
+	FROM_TOPIC,
+	FROM_PARTITION,
+	FROM_OFFSET,
+	FROM_TIMESTAMP,
+	FROM_HEADERS
+} ColumnOrigin;
+
+/* A column that is to be decoded. */
+struct DecodeColumn
+{
+	int			index;			/* attribute number - 1 */
+	ColumnOrigin origin;
+	int			field;			/* FROM_PAYLOAD, FROM_KEY_FIELD: which target */
+	bool		not_null;
+	bool		lenient;
+	Oid			typid;
+	int32		typmod;
+	ConvertFunction convert;
+	int64		unit;			/* an integer's, in microseconds; 0: none given */
+
+	/* for the type's input function */
+	FmgrInfo	input;
+	Oid			ioparam;
+	bool		harmless;		/* an error leaves nothing behind: see input.c */
+	bool		clock;			/* it would take "now" for a value */
+	bool		null_checked;	/* a domain that may refuse NULL */
+
+	char	   *name;			/* for messages */
+	char	   *type_name;
+};
+
+/*
+ * Memory of the current message's values: small ones come out of a buffer that
+ * is there once and for all, others out of a memory context.
+ */
+#define VALUE_BUFFER_SIZE	8192
+
+struct StreamDecoder
+{
+	MemoryContext context;
+	int			natts;
+	DecodeColumn *columns;
+	int			ncolumns;
+
+	JsonScanner *payload_scanner;	/* NULL: payloads are not JSON to this table */
+	JsonField  *payload_fields;
+	JsonScanner *key_scanner;	/* NULL: no column wants a field of the key */
+	JsonField  *key_fields;
+	char	   *topic;
+	bool		utf8;			/* text needs no conversion */
+
+	MemoryContext values;		/* reset before each message, if used */
+	bool		values_used;
+	char	   *buffer;
+	Size		buffer_used;
+};
+
+/* path.c */
+extern List *column_path_parse(const char *path);
+
+/* convert.c */
+extern void column_set_type(StreamDecoder *decoder, DecodeColumn *column,
+							Oid typid, int32 typmod);
+extern char *decoder_alloc(StreamDecoder *decoder, Size size);
+extern char *field_text(StreamDecoder *decoder, const JsonField *field, Size header,
+						Size *len, int *sqlstate);
+extern int	convert_by_input(StreamDecoder *decoder, DecodeColumn *column,
+							 const JsonField *field, Datum *result);
+
+/* number.c */
+extern int	convert_int2(StreamDecoder *decoder, DecodeColumn *column,
+						 const JsonField *field, Datum *result);
+extern int	convert_int4(StreamDecoder *decoder, DecodeColumn *column,
+						 const JsonField *field, Datum *result);
+extern int	convert_int8(StreamDecoder *decoder, DecodeColumn *column,
+						 const JsonField *field, Datum *result);
+extern int	convert_float4(StreamDecoder *decoder, DecodeColumn *column,
+						   const JsonField *field, Datum *result);
+extern int	convert_float8(StreamDecoder *decoder, DecodeColumn *column,
+						   const JsonField *field, Datum *result);
+extern int	convert_numeric(StreamDecoder *decoder, DecodeColumn *column,
+							const JsonField *field, Datum *result);
+extern bool number_scaled(const JsonField *field, int32 places, int64 *result);
+
+/* time.c */
+extern int	convert_timestamp(StreamDecoder *decoder, DecodeColumn *column,
+							  const JsonField *field, Datum *result);
+extern int	convert_date(StreamDecoder *decoder, DecodeColumn *column,
+						 const JsonField *field, Datum *result);
+extern bool reads_clock(const char *text);
+
+/* input.c */
+extern void column_set_input(StreamDecoder *decoder, DecodeColumn *column);
+extern int	column_input(StreamDecoder *decoder, DecodeColumn *column,
+						 char *text, Datum *result);
+extern int	decoder_to_server(StreamDecoder *decoder, const char *text, Size len,
+							  char **result);
+
+#endif							/* KAPPA_SOURCE_DECODE_H */

@@ -1,0 +1,303 @@
+/*-------------------------------------------------------------------------
+ *
+ * input.c
+ *	  Calls that may throw because of a message's contents: input functions, and
+ *	  conversion to the database's encoding.
+ *
+ * What they throw is caught.  If it is the value's fault (see is_value_error)
+ * its SQLSTATE is returned; anything else is thrown on.
+ *
+ * An error may leave things behind, such as locks, pins and open files, which
+ * only aborting a (sub)transaction clears up, so in general the call runs in a
+ * subtransaction of its own.  That costs about a microsecond.  The input
+ * functions of most built-in types, though, do nothing but look at the text,
+ * allocate memory, and at most read a system cache, which holds nothing when it
+ * returns: they are "harmless", and nothing but memory is left behind, in a
+ * context that is reset soon.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/typcache.h"
+
+#include "source/decode.h"
+
+/* A call to be guarded. */
+typedef struct GuardedCall
+{
+	DecodeColumn *column;		/* call its input function; NULL: convert to the
+								 * database's encoding */
+	char	   *text;
+	int			len;
+	Datum		result;
+} GuardedCall;
+
+/* ----------------------------------------------------------- what is thrown */
+
+/* May a message cause this error by what it holds? */
+static bool
+is_value_error(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return true;
+	}
+	switch (sqlstate)
+	{
+		case ERRCODE_CHECK_VIOLATION:	/* domains */
+		case ERRCODE_NOT_NULL_VIOLATION:
+		case ERRCODE_RAISE_EXCEPTION:
+		case ERRCODE_UNDEFINED_OBJECT:	/* regclass and its like */
+		case ERRCODE_UNDEFINED_TABLE:
+		case ERRCODE_UNDEFINED_FUNCTION:
+		case ERRCODE_AMBIGUOUS_FUNCTION:
+		case ERRCODE_UNDEFINED_SCHEMA:
+		case ERRCODE_INVALID_NAME:
+		case ERRCODE_SYNTAX_ERROR:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * In PG_CATCH: takes the error away and returns its SQLSTATE, or 0 if it is not
+ * the value's fault; then *edata is to be thrown on.
+ */
+static int
+take_error(MemoryContext context, ErrorData **edata)
+{
+	int			sqlstate;
+
+	MemoryContextSwitchTo(context);
+	*edata = CopyErrorData();
+	FlushErrorState();
+	sqlstate = (*edata)->sqlerrcode;
+	return is_value_error(sqlstate) ? sqlstate : 0;
+}
+
+/* ----------------------------------------------------------------- the call */
+
+static void
+run_call(GuardedCall *call)
+{
+	DecodeColumn *column = call->column;
+
+	if (column != NULL)
+		call->result = InputFunctionCall(&column->input, call->text, column->ioparam,
+										 column->typmod);
+	else
+		call->result = PointerGetDatum(pg_any_to_server(call->text, call->len, PG_UTF8));
+}
+
+static int
+run_harmless(StreamDecoder *decoder, GuardedCall *call)
+{
+	MemoryContext old = MemoryContextSwitchTo(decoder->values);
+	ErrorData  *edata = NULL;
+	volatile int sqlstate = 0;
+
+	decoder->values_used = true;
+	PG_TRY();
+	{
+		run_call(call);
+	}
+	PG_CATCH();
+	{
+		sqlstate = take_error(decoder->values, &edata);
+		if (sqlstate == 0)
+		{
+			MemoryContextSwitchTo(old);
+			ReThrowError(edata);
+		}
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return sqlstate;
+}
+
+static int
+run_in_subtransaction(StreamDecoder *decoder, GuardedCall *call)
+{
+	MemoryContext old = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *edata = NULL;
+	volatile int sqlstate = 0;
+
+	decoder->values_used = true;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(decoder->values);
+	PG_TRY();
+	{
+		run_call(call);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		sqlstate = take_error(decoder->values, &edata);
+		RollbackAndReleaseCurrentSubTransaction();
+		if (sqlstate == 0)
+		{
+			MemoryContextSwitchTo(old);
+			CurrentResourceOwner = owner;
+			ReThrowError(edata);
+		}
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	CurrentResourceOwner = owner;
+	return sqlstate;
+}
+
+/*
+ * The column's input function on a text, or on NULL.
+ */
+int
+column_input(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *result)
+{
+	GuardedCall call = {column, text};
+	int			sqlstate;
+
+	if (column->clock && text != NULL && reads_clock(text))
+		return ERRCODE_INVALID_DATETIME_FORMAT;
+	sqlstate = column->harmless ? run_harmless(decoder, &call) :
+		run_in_subtransaction(decoder, &call);
+	*result = call.result;
+	return sqlstate;
+}
+
+/*
+ * Text in UTF-8 in the database's encoding, terminated: the text itself if it is
+ * the same.
+ */
+int
+decoder_to_server(StreamDecoder *decoder, const char *text, Size len, char **result)
+{
+	GuardedCall call = {NULL, unconstify(char *, text), len};
+	int			sqlstate;
+
+	*result = unconstify(char *, text);
+	for (Size i = 0; i < len; i++)
+	{
+		if (!IS_HIGHBIT_SET(text[i]))
+			continue;
+		/* conversion is a function in a library, looked up in the catalog */
+		sqlstate = run_in_subtransaction(decoder, &call);
+		*result = DatumGetPointer(call.result);
+		return sqlstate;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ creation */
+
+/* The type that values of this type consist of, as far as input goes. */
+static Oid
+element_type(Oid typid)
+{
+	for (;;)
+	{
+		Oid			next = getBaseType(typid);
+
+		if (next == typid)
+			next = get_element_type(typid);
+		if (!OidIsValid(next))
+			next = get_range_subtype(typid);
+		if (!OidIsValid(next))
+			return typid;
+		typid = next;
+	}
+}
+
+static bool
+is_harmless(Oid input)
+{
+	switch (input)
+	{
+		case F_BOOLIN:
+		case F_INT2IN:
+		case F_INT4IN:
+		case F_INT8IN:
+		case F_FLOAT4IN:
+		case F_FLOAT8IN:
+		case F_NUMERIC_IN:
+		case F_CASH_IN:
+		case F_TEXTIN:
+		case F_VARCHARIN:
+		case F_BPCHARIN:
+		case F_CHARIN:
+		case F_NAMEIN:
+		case F_BYTEAIN:
+		case F_BIT_IN:
+		case F_VARBIT_IN:
+		case F_UUID_IN:
+		case F_JSON_IN:
+		case F_JSONB_IN:
+		case F_JSONPATH_IN:
+		case F_TIMESTAMPTZ_IN:
+		case F_TIMESTAMP_IN:
+		case F_DATE_IN:
+		case F_TIME_IN:
+		case F_TIMETZ_IN:
+		case F_INTERVAL_IN:
+		case F_INET_IN:
+		case F_CIDR_IN:
+		case F_MACADDR_IN:
+		case F_MACADDR8_IN:
+		case F_POINT_IN:
+		case F_LINE_IN:
+		case F_LSEG_IN:
+		case F_BOX_IN:
+		case F_PATH_IN:
+		case F_POLY_IN:
+		case F_CIRCLE_IN:
+		case F_OIDIN:
+		case F_PG_LSN_IN:
+		case F_ENUM_IN:
+			return true;
+		default:
+			return false;
+	}
+}
+
+void
+column_set_input(StreamDecoder *decoder, DecodeColumn *column)
+{
+	Oid			element = get_element_type(column->typid);
+	Oid			input,
+				element_input,
+				ioparam;
+
+	getTypeInputInfo(column->typid, &input, &column->ioparam);
+	fmgr_info_cxt(input, &column->input, decoder->context);
+
+	if (input == F_ARRAY_IN && OidIsValid(element))
+	{
+		getTypeInputInfo(element, &element_input, &ioparam);
+		column->harmless = is_harmless(element_input);
+	}
+	else
+		column->harmless = is_harmless(input);
+
+	switch (element_type(column->typid))
+	{
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+		case DATEOID:
+		case TIMEOID:
+		case TIMETZOID:
+			column->clock = true;
+	}
+	column->null_checked = get_typtype(column->typid) == TYPTYPE_DOMAIN &&
+		DomainHasConstraints(column->typid);
+}

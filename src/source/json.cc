@@ -1,0 +1,945 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.cc
+ *	  Wanted values out of one JSON object: the shim over libsimdjson.
+ *
+ * simdjson's first stage does the heavy work: with the best instructions of
+ * this CPU it checks UTF-8 and finds the tokens, that is, the positions of all
+ * brackets, colons, commas and of the first byte of all strings and scalars;
+ * a string that does not end, or that holds a control character, is an error.
+ * The walk over these tokens is done here and not by simdjson's on-demand API
+ * for three reasons.  An error inside a nested value must not end the walk
+ * (the top level decides whether the message is bad for every reader); values
+ * come as slices of the text, so that they are copied once, into their datum;
+ * and nothing is read behind the text's end, so it needs no padding.
+ *
+ * A token tells where it starts.  It ends before the next one, less white
+ * space, since between a string's closing quote, or a scalar's last byte, and
+ * the next token there is nothing else.
+ *
+ * The walk over the top level checks the order of keys, colons, values and
+ * commas, and that brackets inside nested values match.  What else is wrong
+ * with a value matters to those who want it only: they get JSON_FIELD_BROKEN.
+ * Nesting costs no recursion and has no limit of its own; only paths recurse,
+ * as deep as they are long.
+ *
+ * Targets form a tree of nodes, by steps.  An object's keys are first all
+ * matched with the children of its node, each match replacing an earlier one
+ * (of duplicate keys the last counts), and then those children which have
+ * children themselves are descended into.  Since most messages of a topic look
+ * alike, the key at position p of the top level is compared with the one at p
+ * of the message before; only if it differs is it looked up.
+ *
+ * Compiled without exceptions and RTTI; memory comes from malloc and from
+ * new (std::nothrow) within simdjson.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "source/json.h"
+
+#include <simdjson.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace
+{
+
+constexpr size_t INITIAL_CAPACITY = 4096;
+
+/* Room beyond this is given back after the message that needed it. */
+constexpr size_t KEPT_CAPACITY = 8 * 1024 * 1024;
+
+/* Keys of the previous message that are remembered, and how long ones. */
+constexpr uint32_t GUESSES = 64;
+constexpr uint32_t GUESS_LENGTH = 50;
+
+constexpr int32_t NONE = -1;
+
+/* More digits than a uint64 takes for certain. */
+constexpr uint32_t MANTISSA_DIGITS = 19;
+
+/* Exponents beyond are all the same: too large, or too small. */
+constexpr int32_t EXPONENT_LIMIT = 1000000;
+
+/* A value in the message: its first and its last token; token 0 is none. */
+struct Place
+{
+	uint32_t	first;
+	uint32_t	last;
+};
+
+struct Node
+{
+	/* fixed */
+	const char *name;
+	uint32_t	len;
+	int32_t		index;			/* the name as a position in an array, or NONE */
+	int32_t		children;		/* first one, or NONE */
+	int32_t		next;			/* next sibling whose name differs in more than
+								 * case, or NONE */
+	int32_t		twin;			/* next sibling whose name differs in case only,
+								 * or NONE */
+
+	/* about the current message */
+	Place		exact;			/* value of the key that is the name */
+	Place		folded;			/* value of the key that differs in case only */
+	const char *spelling;		/* that key ... */
+	uint32_t	spelling_len;	/* ... as in the text */
+	bool		ambiguous;		/* there are several spellings */
+	JsonFieldKind fault;		/* of the value, or of one that it is in;
+								 * JSON_FIELD_MISSING: none */
+};
+
+/* A key at this place of the previous message, and what it matched. */
+struct Guess
+{
+	uint32_t	len;			/* 0: nothing known */
+	int32_t		node;			/* or NONE */
+	bool		exact;			/* node's name, and node has no twin */
+	char		key[GUESS_LENGTH];
+};
+
+} /* namespace */
+
+struct JsonScanner
+{
+	Node	   *nodes;			/* node 0 is the root */
+	int			nnodes;
+	int32_t    *targets;		/* node of each target */
+	int			ntargets;
+	char	   *names;			/* what the nodes' names point into */
+	char	   *scratch;		/* two unescaped keys */
+	uint32_t	longest;		/* name, in bytes */
+
+	std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
+	char	   *brackets;		/* stack of open ones, capacity bytes */
+	size_t		capacity;
+
+	/* the current message */
+	const char *text;
+	const uint32_t *tokens;		/* followed by the text's length */
+	uint32_t	ntokens;
+
+	Guess		guesses[GUESSES];
+
+	char		at(uint32_t token) const { return text[tokens[token]]; }
+};
+
+namespace
+{
+
+/* ------------------------------------------------------------- characters */
+
+inline bool
+is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+inline char
+fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? char(c + ('a' - 'A')) : c;
+}
+
+inline bool
+same_folded(const char *a, const char *b, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		if (fold(a[i]) != fold(b[i]))
+			return false;
+	return true;
+}
+
+/* memcmp() == 0, without a call for the lengths of keys. */
+inline bool
+same(const char *a, const char *b, uint32_t len)
+{
+	uint64_t	x, y;
+	uint32_t	i = 0;
+
+	for (; i + 8 <= len; i += 8)
+	{
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+		if (x != y)
+			return false;
+	}
+	for (; i < len; i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
+/* Where the text of a token that is no bracket ends (exclusive). */
+inline const char *
+token_end(const JsonScanner &s, uint32_t token)
+{
+	const char *end = s.text + s.tokens[token + 1];
+
+	while (is_space(end[-1]))
+		end--;
+	return end;
+}
+
+/* ----------------------------------------------------------------- values */
+
+inline bool
+is_literal(const char *text, size_t len, const char *literal, size_t literal_len)
+{
+	return len == literal_len && memcmp(text, literal, len) == 0;
+}
+
+void
+read_field(const JsonScanner &s, Place place, JsonField *field)
+{
+	const char *start = s.text + s.tokens[place.first];
+	const char *end;
+
+	field->kind = JSON_FIELD_BROKEN;
+	field->text = start;
+
+	if (*start == '{' || *start == '[')
+	{
+		field->kind = *start == '{' ? JSON_FIELD_OBJECT : JSON_FIELD_ARRAY;
+		field->len = s.tokens[place.last] + 1 - s.tokens[place.first];
+		return;
+	}
+
+	end = token_end(s, place.first);
+	field->len = uint32_t(end - start);
+	if (*start == '"')
+	{
+		field->text++;
+		field->len -= 2;
+		field->kind = JSON_FIELD_STRING;
+		field->escaped = memchr(field->text, '\\', field->len) != nullptr;
+	}
+	else if (*start == '-' || (*start >= '0' && *start <= '9'))
+	{
+		if (json_read_number(start, field->len, field))
+			field->kind = JSON_FIELD_NUMBER;
+	}
+	else if (is_literal(start, field->len, "null", 4))
+		field->kind = JSON_FIELD_NULL;
+	else if (is_literal(start, field->len, "true", 4))
+		field->kind = JSON_FIELD_TRUE;
+	else if (is_literal(start, field->len, "false", 5))
+		field->kind = JSON_FIELD_FALSE;
+}
+
+/* ------------------------------------------------------------------- keys */
+
+/*
+ * The key in text (without quotes) as it is meant.  False: it cannot be the
+ * name of a node.
+ */
+bool
+read_key(const JsonScanner &s, const char *text, uint32_t len, char *scratch,
+		 const char **key, uint32_t *key_len)
+{
+	if (memchr(text, '\\', len) != nullptr)
+	{
+		ptrdiff_t	n;
+
+		/* what stands for one byte takes at most six: \u0041 */
+		if (len > 6 * size_t(s.longest) || (n = json_unescape(text, len, scratch)) < 0)
+			return false;
+		text = scratch;
+		len = uint32_t(n);
+	}
+	*key = text;
+	*key_len = len;
+	return len <= s.longest;
+}
+
+/* Are two keys in the text the same when escapes are taken for what they mean? */
+bool
+same_key(const JsonScanner &s, const char *a, uint32_t a_len, const char *b, uint32_t b_len)
+{
+	const char *a_key, *b_key;
+
+	return read_key(s, a, a_len, s.scratch, &a_key, &a_len) &&
+		read_key(s, b, b_len, s.scratch + 6 * size_t(s.longest), &b_key, &b_len) &&
+		a_len == b_len && memcmp(a_key, b_key, a_len) == 0;
+}
+
+/* The first of parent's children that the key is the name of, but for case. */
+int32_t
+find_node(const JsonScanner &s, int32_t parent, const char *key, uint32_t len)
+{
+	for (int32_t i = s.nodes[parent].children; i != NONE; i = s.nodes[i].next)
+		if (s.nodes[i].len == len && same_folded(s.nodes[i].name, key, len))
+			return i;
+	return NONE;
+}
+
+/* Takes down that the value at place is node's, by a key that differs in case. */
+void
+match_folded(JsonScanner &s, Node &node, const char *text, uint32_t len, Place place)
+{
+	if (node.folded.first != 0 && !same_key(s, node.spelling, node.spelling_len, text, len))
+		node.ambiguous = true;
+	node.folded = place;
+	node.spelling = text;
+	node.spelling_len = len;
+}
+
+/*
+ * Takes down that the value at place belongs to the key in text, for node and
+ * its twins.  Returns whether the key is node's name, and no one else's
+ * business.
+ */
+bool
+match(JsonScanner &s, int32_t node, const char *text, uint32_t len, Place place)
+{
+	const char *key = nullptr;
+	uint32_t	key_len = 0;
+	bool		exact = false;
+
+	(void) read_key(s, text, len, s.scratch, &key, &key_len);
+	for (int32_t i = node; i != NONE; i = s.nodes[i].twin)
+	{
+		exact = memcmp(s.nodes[i].name, key, key_len) == 0;
+		if (exact)
+			s.nodes[i].exact = place;
+		else
+		{
+			match_folded(s, s.nodes[i], text, len, place);
+			(void) read_key(s, text, len, s.scratch, &key, &key_len);
+		}
+	}
+	return exact && s.nodes[node].twin == NONE;
+}
+
+void
+match_key(JsonScanner &s, int32_t parent, const char *text, uint32_t len, Place place)
+{
+	const char *key;
+	uint32_t	key_len;
+	int32_t		node;
+
+	if (read_key(s, text, len, s.scratch, &key, &key_len) &&
+		(node = find_node(s, parent, key, key_len)) != NONE)
+		(void) match(s, node, text, len, place);
+}
+
+/* The same for the top level, where the key is the position'th. */
+inline void
+match_top_key(JsonScanner &s, uint32_t position, const char *text, uint32_t len, Place place)
+{
+	Guess	   *guess;
+	const char *key;
+	uint32_t	key_len;
+
+	if (position >= GUESSES || len > GUESS_LENGTH || len == 0)
+	{
+		match_key(s, 0, text, len, place);
+		return;
+	}
+
+	guess = &s.guesses[position];
+	if (guess->len == len && same(guess->key, text, len))
+	{
+		if (guess->node == NONE)
+			return;
+		if (guess->exact)
+			s.nodes[guess->node].exact = place;
+		else
+			(void) match(s, guess->node, text, len, place);
+		return;
+	}
+
+	guess->len = len;
+	memcpy(guess->key, text, len);
+	guess->node = NONE;
+	guess->exact = false;
+	if (read_key(s, text, len, s.scratch, &key, &key_len))
+		guess->node = find_node(s, 0, key, key_len);
+	if (guess->node != NONE)
+		guess->exact = match(s, guess->node, text, len, place);
+}
+
+/* ------------------------------------------------------------------- walk */
+
+/*
+ * From an opening bracket to the one that closes it; 0 if none does.
+ */
+uint32_t
+skip_container(const JsonScanner &s, uint32_t token)
+{
+	size_t		depth = 0;
+
+	for (; token < s.ntokens; token++)
+	{
+		char		c = s.at(token);
+
+		if (c == '{' || c == '[')
+			s.brackets[depth++] = c;
+		else if (c == '}' || c == ']')
+		{
+			/* in ASCII, both closing brackets come two after the opening one */
+			if (s.brackets[--depth] != c - 2)
+				return 0;
+			if (depth == 0)
+				return token;
+		}
+	}
+	return 0;
+}
+
+/* The last token of the value at token; 0 if there is no value. */
+inline uint32_t
+skip_value(const JsonScanner &s, uint32_t token)
+{
+	if (token >= s.ntokens)
+		return 0;
+	switch (s.at(token))
+	{
+		case '{':
+		case '[':
+			return skip_container(s, token);
+		case '}':
+		case ']':
+		case ',':
+		case ':':
+			return 0;
+		default:
+			return token;
+	}
+}
+
+/*
+ * Walks the object at token, matching its keys with parent's children.  Returns
+ * its last token, or 0 if it is broken.
+ */
+template <bool top>
+uint32_t
+walk_object(JsonScanner &s, int32_t parent, uint32_t token)
+{
+	uint32_t	position = 0;
+
+	if (token + 1 < s.ntokens && s.at(token + 1) == '}')
+		return token + 1;
+
+	for (;;)
+	{
+		uint32_t	key = token + 1;
+		const char *text, *end;
+		Place		place;
+
+			if (key + 1 >= s.ntokens || s.at(key) != '"' || s.at(key + 1) != ':')
+			return 0;
+		text = s.text + s.tokens[key] + 1;
+		end = token_end(s, key) - 1;
+
+		place.first = key + 2;
+		place.last = skip_value(s, place.first);
+		if (place.last == 0)
+			return 0;
+		if (top)
+			match_top_key(s, position++, text, uint32_t(end - text), place);
+		else
+			match_key(s, parent, text, uint32_t(end - text), place);
+
+		token = place.last + 1;
+		if (token >= s.ntokens)
+			return 0;
+		if (s.at(token) == '}')
+			return token;
+		if (s.at(token) != ',')
+			return 0;
+	}
+}
+
+/* The same for an array, whose elements have positions for keys. */
+uint32_t
+walk_array(JsonScanner &s, int32_t parent, uint32_t token)
+{
+	if (token + 1 < s.ntokens && s.at(token + 1) == ']')
+		return token + 1;
+
+	for (int32_t position = 0;; position++)
+	{
+		Place		place;
+
+		place.first = token + 1;
+		place.last = skip_value(s, place.first);
+		if (place.last == 0)
+			return 0;
+		for (int32_t i = s.nodes[parent].children; i != NONE; i = s.nodes[i].next)
+			if (s.nodes[i].index == position)
+				s.nodes[i].exact = place;
+
+		token = place.last + 1;
+		if (token >= s.ntokens)
+			return 0;
+		if (s.at(token) == ']')
+			return token;
+		if (s.at(token) != ',')
+			return 0;
+	}
+}
+
+/* All below this node is missing, and this is why. */
+void
+set_fault(JsonScanner &s, int32_t parent, JsonFieldKind fault)
+{
+	for (int32_t i = s.nodes[parent].children; i != NONE; i = s.nodes[i].next)
+		for (int32_t j = i; j != NONE; j = s.nodes[j].twin)
+		{
+			s.nodes[j].fault = fault;
+			set_fault(s, j, fault);
+		}
+}
+
+/*
+ * After parent's children have been matched: settles which value is whose, and
+ * goes on below.
+ */
+void
+settle_children(JsonScanner &s, int32_t parent)
+{
+	for (int32_t i = s.nodes[parent].children; i != NONE; i = s.nodes[i].next)
+		for (int32_t j = i; j != NONE; j = s.nodes[j].twin)
+		{
+			Node	   &node = s.nodes[j];
+			uint32_t	last = 0;
+			char		c;
+
+			if (node.exact.first == 0 && node.ambiguous)
+			{
+				node.fault = JSON_FIELD_AMBIGUOUS;
+				set_fault(s, j, JSON_FIELD_AMBIGUOUS);
+				continue;
+			}
+			if (node.exact.first == 0)
+				node.exact = node.folded;
+			if (node.exact.first == 0 || node.children == NONE)
+				continue;
+
+			c = s.at(node.exact.first);
+			if (c != '{' && c != '[')
+				continue;
+			last = c == '{' ? walk_object<false>(s, j, node.exact.first) :
+				walk_array(s, j, node.exact.first);
+			if (last == 0)
+				set_fault(s, j, JSON_FIELD_BROKEN);
+			else
+				settle_children(s, j);
+		}
+}
+
+/* ----------------------------------------------------------------- memory */
+
+/* Makes room for texts of up to len bytes. */
+bool
+reserve(JsonScanner &s, size_t len)
+{
+	size_t		capacity = INITIAL_CAPACITY;
+
+	while (capacity < len)
+		capacity *= 2;
+	if (capacity > simdjson::SIMDJSON_MAXSIZE_BYTES)
+		capacity = simdjson::SIMDJSON_MAXSIZE_BYTES;
+
+	s.parser.reset();
+	free(s.brackets);
+	s.capacity = 0;
+
+	s.brackets = static_cast<char *>(malloc(capacity));
+	if (s.brackets == nullptr)
+		return false;
+	/* the depth is for simdjson's own second stage, which is not used */
+	if (simdjson::get_active_implementation()->
+		create_dom_parser_implementation(capacity, 1, s.parser) != simdjson::SUCCESS)
+		return false;
+	s.capacity = capacity;
+	return true;
+}
+
+/* The position that a name stands for in an array, or NONE. */
+int32_t
+array_index(const char *name, uint32_t len)
+{
+	int32_t		index = 0;
+
+	if (len == 0 || len > 9 || (len > 1 && name[0] == '0'))
+		return NONE;
+	for (uint32_t i = 0; i < len; i++)
+	{
+		if (name[i] < '0' || name[i] > '9')
+			return NONE;
+		index = index * 10 + (name[i] - '0');
+	}
+	return index;
+}
+
+/* The child of parent with this name, made if there is none. */
+int32_t
+add_node(JsonScanner &s, int32_t parent, const JsonStep &step, char **names)
+{
+	int32_t		head = find_node(s, parent, step.name, step.len);
+	int32_t		i;
+	Node	   *node;
+
+	for (i = head; i != NONE; i = s.nodes[i].twin)
+		if (memcmp(s.nodes[i].name, step.name, step.len) == 0)
+			return i;
+
+	i = s.nnodes++;
+	node = &s.nodes[i];
+	memcpy(*names, step.name, step.len);
+	node->name = *names;
+	*names += step.len;
+	node->len = step.len;
+	node->index = array_index(step.name, step.len);
+	node->children = node->next = node->twin = NONE;
+	if (head != NONE)
+	{
+		node->twin = s.nodes[head].twin;
+		s.nodes[head].twin = i;
+	}
+	else
+	{
+		node->next = s.nodes[parent].children;
+		s.nodes[parent].children = i;
+	}
+	return i;
+}
+
+} /* namespace */
+
+/* ------------------------------------------------------------------ outside */
+
+extern "C" JsonScanner *
+json_scanner_create(const JsonTarget *targets, int ntargets)
+{
+	size_t		nnodes = 1, length = 0;
+	char	   *names;
+	JsonScanner *s = new (std::nothrow) JsonScanner();
+
+	if (s == nullptr)
+		return nullptr;
+
+	for (int i = 0; i < ntargets; i++)
+		for (int j = 0; j < targets[i].nsteps; j++)
+		{
+			nnodes++;
+			length += targets[i].steps[j].len;
+			if (targets[i].steps[j].len > s->longest)
+				s->longest = targets[i].steps[j].len;
+		}
+
+	s->nodes = static_cast<Node *>(calloc(nnodes, sizeof(Node)));
+	s->targets = static_cast<int32_t *>(calloc(size_t(ntargets) + 1, sizeof(int32_t)));
+	s->names = names = static_cast<char *>(malloc(length + 1));
+	s->scratch = static_cast<char *>(malloc(12 * size_t(s->longest) + 1));
+	if (s->nodes == nullptr || s->targets == nullptr || s->names == nullptr ||
+		s->scratch == nullptr || !reserve(*s, INITIAL_CAPACITY))
+	{
+		json_scanner_free(s);
+		return nullptr;
+	}
+
+	s->nnodes = 1;
+	s->nodes[0].children = s->nodes[0].next = s->nodes[0].twin = NONE;
+	s->ntargets = ntargets;
+	for (int i = 0; i < ntargets; i++)
+	{
+		int32_t		node = 0;
+
+		for (int j = 0; j < targets[i].nsteps; j++)
+			node = add_node(*s, node, targets[i].steps[j], &names);
+		s->targets[i] = node;
+	}
+	return s;
+}
+
+extern "C" void
+json_scanner_free(JsonScanner *s)
+{
+	if (s == nullptr)
+		return;
+	free(s->nodes);
+	free(s->targets);
+	free(s->names);
+	free(s->scratch);
+	free(s->brackets);
+	delete s;
+}
+
+extern "C" JsonScanResult
+json_scan(JsonScanner *s, const char *text, size_t len, JsonField *fields)
+{
+	uint32_t	last;
+
+	if (len == 0)
+		return JSON_SCAN_NOT_OBJECT;
+	if (len > s->capacity || (s->capacity > KEPT_CAPACITY && len <= KEPT_CAPACITY))
+	{
+		if (!reserve(*s, len))
+			return JSON_SCAN_NO_MEMORY;
+	}
+
+	switch (s->parser->stage1(reinterpret_cast<const uint8_t *>(text), len,
+							  simdjson::stage1_mode::regular))
+	{
+		case simdjson::SUCCESS:
+			break;
+		case simdjson::UTF8_ERROR:
+			return JSON_SCAN_NOT_UTF8;
+		default:
+			/* which error comes first is simdjson's business; UTF-8 is ours */
+			return simdjson::validate_utf8(text, len) ? JSON_SCAN_BROKEN : JSON_SCAN_NOT_UTF8;
+	}
+	s->text = text;
+	s->tokens = s->parser->structural_indexes.get();
+	s->ntokens = s->parser->n_structural_indexes;
+	for (int i = 0; i < s->nnodes; i++)
+	{
+		Node	   &node = s->nodes[i];
+
+		node.exact = node.folded = Place();
+		node.ambiguous = false;
+		node.fault = JSON_FIELD_MISSING;
+	}
+
+	if (s->at(0) != '{')
+		return JSON_SCAN_NOT_OBJECT;
+	last = walk_object<true>(*s, 0, 0);
+	if (last == 0)
+		return JSON_SCAN_BROKEN;
+	if (last + 1 != s->ntokens)
+		return JSON_SCAN_NOT_OBJECT;
+	settle_children(*s, 0);
+
+	for (int i = 0; i < s->ntargets; i++)
+	{
+		const Node &node = s->nodes[s->targets[i]];
+
+		if (node.fault != JSON_FIELD_MISSING || node.exact.first == 0)
+			fields[i].kind = node.fault;
+		else
+			read_field(*s, node.exact, &fields[i]);
+	}
+	return JSON_SCAN_OK;
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+/*
+ * Digits after the point.  Trailing zeros do not get into the mantissa, so that
+ * 3.0 is 3; digits is the number of those that are in it already.
+ */
+static const char *
+read_fraction(const char *p, const char *end, uint32_t digits, JsonField *field)
+{
+	static const uint64_t powers[MANTISSA_DIGITS + 1] = {
+		1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
+		1000000000, 10000000000, 100000000000, 1000000000000,
+		10000000000000, 100000000000000, 1000000000000000,
+		10000000000000000, 100000000000000000, 1000000000000000000,
+		10000000000000000000u
+	};
+	const char *start = p;
+	uint32_t	zeros = 0;
+
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+	{
+		uint32_t	more;
+
+		if (*p == '0')
+		{
+			zeros++;
+			continue;
+		}
+		more = digits == 0 ? 1 : zeros + 1;
+		if (digits + more > MANTISSA_DIGITS)
+			field->exact = false;
+		else
+		{
+			field->mantissa = field->mantissa * powers[more] + uint64_t(*p - '0');
+			field->exponent -= int32_t(zeros) + 1;
+			digits += more;
+		}
+		zeros = 0;
+	}
+	field->scale = int32_t(p - start);
+	return p == start ? nullptr : p;
+}
+
+static const char *
+read_exponent(const char *p, const char *end, JsonField *field)
+{
+	const char *start;
+	bool		negative = false;
+	int32_t		exponent = 0;
+
+	if (p < end && (*p == '-' || *p == '+'))
+		negative = *p++ == '-';
+	for (start = p; p < end && *p >= '0' && *p <= '9'; p++)
+		if (exponent < EXPONENT_LIMIT)
+			exponent = exponent * 10 + (*p - '0');
+	if (negative)
+		exponent = -exponent;
+	field->exponent += exponent;
+	field->scale -= exponent;
+	return p == start ? nullptr : p;
+}
+
+extern "C" bool
+json_read_number(const char *text, size_t len, JsonField *field)
+{
+	const char *p = text;
+	const char *end = text + len;
+	uint32_t	digits = 0;
+
+	field->negative = p < end && *p == '-';
+	if (field->negative)
+		p++;
+	field->exact = true;
+	field->mantissa = 0;
+	field->exponent = 0;
+	field->scale = 0;
+
+	if (p < end && *p == '0')
+		p++;
+	else
+	{
+		for (; p < end && *p >= '0' && *p <= '9'; p++)
+		{
+			if (digits == MANTISSA_DIGITS)
+				field->exact = false;
+			else
+			{
+				field->mantissa = field->mantissa * 10 + uint64_t(*p - '0');
+				digits++;
+			}
+		}
+		if (digits == 0)
+			return false;
+	}
+	if (p < end && *p == '.')
+		p = read_fraction(p + 1, end, digits, field);
+	if (p != nullptr && p < end && (*p == 'e' || *p == 'E'))
+		p = read_exponent(p + 1, end, field);
+	return p == end;
+}
+
+/* ---------------------------------------------------------------- strings */
+
+/* The four digits of \uXXXX, or -1. */
+static int32_t
+read_hex(const char *p, const char *end)
+{
+	int32_t		result = 0;
+
+	if (end - p < 4)
+		return -1;
+	for (int i = 0; i < 4; i++)
+	{
+		char		c = fold(p[i]);
+
+		if (c >= '0' && c <= '9')
+			result = result * 16 + (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			result = result * 16 + (c - 'a' + 10);
+		else
+			return -1;
+	}
+	return result;
+}
+
+/*
+ * What \u stands for, p being behind it; moves p on.  -1: no character.
+ */
+static int32_t
+read_unicode(const char **p, const char *end)
+{
+	int32_t		high = read_hex(*p, end);
+	int32_t		low;
+
+	if (high < 0)
+		return -1;
+	*p += 4;
+	if (high < 0xD800 || high > 0xDFFF)
+		return high;
+	if (high > 0xDBFF || end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u')
+		return -1;
+	low = read_hex(*p + 2, end);
+	if (low < 0xDC00 || low > 0xDFFF)
+		return -1;
+	*p += 6;
+	return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+}
+
+static char *
+write_utf8(char *dst, int32_t c)
+{
+	if (c < 0x80)
+		*dst++ = char(c);
+	else if (c < 0x800)
+	{
+		*dst++ = char(0xC0 | (c >> 6));
+		*dst++ = char(0x80 | (c & 0x3F));
+	}
+	else if (c < 0x10000)
+	{
+		*dst++ = char(0xE0 | (c >> 12));
+		*dst++ = char(0x80 | ((c >> 6) & 0x3F));
+		*dst++ = char(0x80 | (c & 0x3F));
+	}
+	else
+	{
+		*dst++ = char(0xF0 | (c >> 18));
+		*dst++ = char(0x80 | ((c >> 12) & 0x3F));
+		*dst++ = char(0x80 | ((c >> 6) & 0x3F));
+		*dst++ = char(0x80 | (c & 0x3F));
+	}
+	return dst;
+}
+
+extern "C" ptrdiff_t
+json_unescape(const char *text, size_t len, char *dst)
+{
+	static const char escapes[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
+	const char *end = text + len;
+	char	   *start = dst;
+
+	while (text < end)
+	{
+		const char *slash = static_cast<const char *>(memchr(text, '\\', size_t(end - text)));
+		const char *plain_end = slash != nullptr ? slash : end;
+		const char *escape = escapes;
+
+		memcpy(dst, text, size_t(plain_end - text));
+		dst += plain_end - text;
+		if (slash == nullptr)
+			break;
+		text = slash + 1;
+		if (text == end)
+			return -1;
+		if (*text == 'u')
+		{
+			int32_t		c;
+
+			text++;
+			c = read_unicode(&text, end);
+			if (c < 0)
+				return -1;
+			dst = write_utf8(dst, c);
+			continue;
+		}
+		while (*escape != '\0' && *escape != *text)
+			escape += 2;
+		if (*escape == '\0')
+			return -1;
+		*dst++ = escape[1];
+		text++;
+	}
+	return dst - start;
+}
