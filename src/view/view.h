@@ -110,6 +110,12 @@ typedef struct ContinuousView
 extern ContinuousView *view_get(Oid view);
 extern List *view_list(void);
 
+/*
+ * What kappa.views.fingerprint says in this database: system identifier and
+ * database OID, palloc'd.
+ */
+extern char *view_fingerprint(void);
+
 /* Who the caller must be: errors like aclcheck_error unless owner (or member). */
 extern void view_check_owner(Oid view);
 extern void view_check_select(Oid view);
