@@ -58,8 +58,7 @@ run_tap() {
 	shift
 	name=${file#"$TESTS/"}
 	log=$results/${name//\//_}.log
-	(cd "$KAPPA_TMP" && as_server timeout -k 10 "$LIMIT" "$@" "$file") \
-		>"$log" 2>&1 </dev/null || status=$?
+	as_server timeout -k 10 "$LIMIT" "$@" "$file" >"$log" 2>&1 </dev/null || status=$?
 	ok=$(grep -cE '^ok [0-9]+' "$log") || true
 	bad=$(grep -E '^not ok [0-9]+' "$log" | grep -cv '# TODO') || true
 	[ $status = 124 ] && echo "ERROR: more than $LIMIT seconds" >>"$log"
@@ -81,10 +80,11 @@ run_pgtap() {
 
 run_perl() {
 	local file
+	TAP=$WORK/tap
+	server_dir "$TAP"
 	for file in $(files_of t pl); do
-		export TESTDIR=$WORK/tap/${file##*/}
+		export TESTDIR=$TAP/${file##*/}
 		rm -rf "$TESTDIR"
-		server_dir "$WORK/tap"
 		server_dir "$TESTDIR"
 		run_tap "$file" prove --norc -v
 	done

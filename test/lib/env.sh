@@ -30,6 +30,8 @@ export BUILD
 export LC_ALL=C.UTF-8
 unset PGHOST PGPORT PGUSER PGDATABASE PGDATA PGSERVICE PGPASSWORD PGOPTIONS MAKEFLAGS MAKELEVEL MFLAGS
 
+started_brokers=() started_clusters=()
+
 say() { echo "pg_kappa: $*"; }
 fail() { echo "pg_kappa: $*" >&2; exit 1; }
 
@@ -45,13 +47,13 @@ quietly() {
 
 # ---- the user that servers run as, and the place where they live -------------
 
-# Runs a command as the user that may run PostgreSQL.
+# Runs a command as the user that may run PostgreSQL, in a directory of that user's.
 as_server() {
 	if [ "$(id -u)" = 0 ]; then
 		setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --clear-groups \
-			env HOME="$WORK" USER="$SERVER_USER" "$@"
+			env -C "${KAPPA_TMP:-/}" HOME="$WORK" USER="$SERVER_USER" "$@"
 	else
-		"$@"
+		env -C "${KAPPA_TMP:-/}" "$@"
 	fi
 }
 
@@ -65,12 +67,12 @@ find_place() {
 	RUN=$(mktemp -d "${TMPDIR:-/tmp}/pg_kappa.XXXXXX")
 	chmod 755 "$RUN"
 	WORK=$BUILD
-	if ! (cd / && as_server test -r "$SRC/test/lib/env.sh" -a -x "$BUILD") 2>/dev/null; then
+	unset KAPPA_TMP
+	if ! (as_server test -r "$SRC/test/lib/env.sh" -a -x "$BUILD" 2>/dev/null); then
 		WORK=$RUN/work
 		mkdir "$WORK"
 	fi
-	export KAPPA_TMP=$WORK/tmp
-	rm -rf "$KAPPA_TMP"
+	export KAPPA_TMP=$WORK/tmp.$$
 	server_dir "$KAPPA_TMP"
 	TESTS=$SRC/test
 	if [ "$WORK" != "$BUILD" ]; then
@@ -78,7 +80,7 @@ find_place() {
 		cp -r "$SRC/test" "$TESTS"
 		chmod -R a+rX "$TESTS"
 	fi
-	export PATH=$TESTS/lib:$PATH
+	export KAPPA_TESTS=$TESTS PATH=$TESTS/lib:$PATH
 }
 
 # Makes a directory that belongs to the server's user.
@@ -175,6 +177,7 @@ prepare() {
 broker_start() {
 	local dir=$WORK/brokers/$1
 	shift
+	started_brokers+=("$dir")
 	broker kill "$dir"
 	rm -rf "$dir"
 	server_dir "$WORK/brokers"
@@ -189,6 +192,7 @@ broker_start() {
 cluster_start() {
 	local dir=$WORK/clusters/$1 line
 	shift
+	started_clusters+=("$dir")
 	cluster_stop "$dir"
 	rm -rf "$dir"
 	server_dir "$WORK/clusters"
@@ -220,18 +224,18 @@ cluster_stop() {
 
 # ---- the end ------------------------------------------------------------------------
 
-# Stops every cluster and broker below WORK, those of test files included.
+# Stops the clusters and brokers that were started, and those that test files left in TAP.
 cleanup() {
-	local status=$? file
+	local status=$? dir
 	trap '' INT TERM HUP
+	for dir in "${started_clusters[@]}" $(find "${TAP:-/none}" -name postmaster.pid -printf '%h ' 2>/dev/null); do
+		cluster_stop "$dir"
+	done
+	for dir in "${started_brokers[@]}" $(find "${TAP:-/none}" -name server.properties -printf '%h ' 2>/dev/null); do
+		broker kill "$dir" || true
+	done
 	cd /
-	while read -r file; do
-		cluster_stop "${file%/postmaster.pid}"
-	done < <(find "$WORK/clusters" "$WORK/tap" -name postmaster.pid 2>/dev/null)
-	while read -r file; do
-		broker kill "${file%/pid}" || true
-	done < <(find "$WORK/brokers" "$WORK/tap" -name pid 2>/dev/null)
-	rm -rf "$RUN"
+	rm -rf "$KAPPA_TMP" "$RUN"
 	exit $status
 }
 
@@ -240,7 +244,7 @@ cleanup() {
 leave_running() {
 	{
 		echo "#!/bin/bash"
-		declare -p SRC BUILD WORK RUN PGBIN SERVER_USER PATH
+		declare -p SRC BUILD WORK RUN KAPPA_TMP PGBIN SERVER_USER PATH started_brokers started_clusters
 		declare -f as_server cluster_stop cleanup
 		echo 'rm -f "$BUILD/stop"'
 		echo 'cleanup'
