@@ -58,7 +58,6 @@ connect_consumer(const char *broker)
 	set(conf, "enable.auto.commit", "false");
 	set(conf, "queued.min.messages", "1000000");
 	set(conf, "queued.max.messages.kbytes", "262144");
-	set(conf, "fetch.message.max.bytes", "8388608");
 
 	consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof(err));
 	if (consumer == NULL)

@@ -145,6 +145,10 @@ keep_running() {
 
 # ---- the whole -----------------------------------------------------------------------------
 
+if [ -x "$BUILD/stop" ]; then
+	say "stopping the demo that was left running"
+	"$BUILD/stop" || true
+fi
 prepare
 trap finish EXIT
 mkdir -p "$demo"
