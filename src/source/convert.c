@@ -8,11 +8,10 @@
  * and so is the JSON text of any other value.  The types that have a function
  * of their own here, in number.c or time.c take a short cut for the values that
  * they know for certain, and leave every other one to the input function, so
- * that they differ in speed only, but for two things: JSON's numbers are taken
- * by value (3.0 is an integer), and jsonb and json take the JSON text of strings
- * too.
- *
- * JSON arrays are written as PostgreSQL's for columns of array type.
+ * that they differ in speed only, with three exceptions: JSON's numbers are
+ * taken by value (3.0 is an integer); jsonb and json take the JSON text of
+ * strings too; and types of date and time take no numbers without a unit, and no
+ * words that stand for a time of the clock.
  *
  *-------------------------------------------------------------------------
  */
@@ -73,19 +72,17 @@ field_text(StreamDecoder *decoder, const JsonField *field, Size header,
 		memcpy(text, field->text, n);
 	text[n] = '\0';
 
-	if (!decoder->utf8)
+	if (OidIsValid(decoder->conversion))
 	{
-		char	   *converted;
+		char	   *converted = decoder_alloc(decoder, header + ENCODED_SIZE(n)) + header;
 
-		*sqlstate = decoder_to_server(decoder, text, n, &converted);
-		if (*sqlstate != 0)
-			return NULL;
-		if (converted != text)
+		if (!encoding_convert(decoder->conversion, text, n, converted))
 		{
-			n = strlen(converted);
-			text = decoder_alloc(decoder, header + n + 1) + header;
-			memcpy(text, converted, n + 1);
+			*sqlstate = ERRCODE_UNTRANSLATABLE_CHARACTER;
+			return NULL;
 		}
+		text = converted;
+		n = strlen(text);
 	}
 	*len = n;
 	return text;
@@ -99,8 +96,12 @@ convert_by_input(StreamDecoder *decoder, DecodeColumn *column,
 {
 	int			sqlstate = 0;
 	Size		len;
-	char	   *text = field_text(decoder, field, 0, &len, &sqlstate);
+	char	   *text;
 
+	/* 20261120 may be a date, or seconds */
+	if (field->kind == JSON_FIELD_NUMBER && column->datetime)
+		return ERRCODE_INVALID_DATETIME_FORMAT;
+	text = field_text(decoder, field, 0, &len, &sqlstate);
 	if (text == NULL)
 		return sqlstate;
 	return column_input(decoder, column, text, result);

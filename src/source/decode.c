@@ -258,7 +258,7 @@ stream_decoder_create(const Stream *stream, const Bitmapset *attrs,
 	decoder->natts = desc->natts;
 	decoder->columns = palloc0(sizeof(DecodeColumn) * desc->natts);
 	decoder->topic = pstrdup(stream->topic);
-	decoder->utf8 = GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
+	decoder->conversion = encoding_conversion();
 	decoder->buffer = palloc(VALUE_BUFFER_SIZE);
 	decoder->values = AllocSetContextCreate(context, "decoded values", ALLOCSET_DEFAULT_SIZES);
 
@@ -563,13 +563,4 @@ stream_decode(StreamDecoder *decoder, const StreamMessage *message,
 		nulls[column->index] = true;
 	}
 	return true;
-}
-
-Datum
-stream_message_headers(const StreamMessage *message)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("message headers are not supported yet")));
-	return (Datum) 0;
 }

@@ -9,6 +9,7 @@
 #define KAPPA_SOURCE_DECODE_H
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "source/json.h"
 #include "source/source.h"
 
@@ -51,7 +52,7 @@ struct DecodeColumn
 	FmgrInfo	input;
 	Oid			ioparam;
 	bool		harmless;		/* an error leaves nothing behind: see input.c */
-	bool		clock;			/* it would take "now" for a value */
+	bool		datetime;		/* made of dates or times */
 	bool		null_checked;	/* a domain that may refuse NULL */
 
 	char	   *name;			/* for messages */
@@ -76,7 +77,8 @@ struct StreamDecoder
 	JsonScanner *key_scanner;	/* NULL: no column wants a field of the key */
 	JsonField  *key_fields;
 	char	   *topic;
-	bool		utf8;			/* text needs no conversion */
+	Oid			conversion;		/* from UTF-8 to the database's encoding; invalid:
+								 * text needs none */
 
 	MemoryContext values;		/* reset before each message, if used */
 	bool		values_used;
@@ -122,7 +124,13 @@ extern bool reads_clock(const char *text);
 extern void column_set_input(StreamDecoder *decoder, DecodeColumn *column);
 extern int	column_input(StreamDecoder *decoder, DecodeColumn *column,
 						 char *text, Datum *result);
-extern int	decoder_to_server(StreamDecoder *decoder, const char *text, Size len,
-							  char **result);
+
+/* encoding.c */
+
+/* Room for what len bytes of UTF-8 become, terminated. */
+#define ENCODED_SIZE(len)	((Size) (len) * MAX_CONVERSION_GROWTH + 1)
+
+extern Oid	encoding_conversion(void);
+extern bool encoding_convert(Oid conversion, const char *text, Size len, char *dst);
 
 #endif							/* KAPPA_SOURCE_DECODE_H */

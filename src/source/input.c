@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * input.c
- *	  Calls that may throw because of a message's contents: input functions, and
- *	  conversion to the database's encoding.
+ *	  Calls of input functions, which may throw because of what a message holds.
  *
  * What they throw is caught.  If it is the value's fault (see is_value_error)
  * its SQLSTATE is returned; anything else is thrown on.
@@ -21,7 +20,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -29,16 +27,6 @@
 #include "utils/typcache.h"
 
 #include "source/decode.h"
-
-/* A call to be guarded. */
-typedef struct GuardedCall
-{
-	DecodeColumn *column;		/* call its input function; NULL: convert to the
-								 * database's encoding */
-	char	   *text;
-	int			len;
-	Datum		result;
-} GuardedCall;
 
 /* ----------------------------------------------------------- what is thrown */
 
@@ -88,20 +76,8 @@ take_error(MemoryContext context, ErrorData **edata)
 
 /* ----------------------------------------------------------------- the call */
 
-static void
-run_call(GuardedCall *call)
-{
-	DecodeColumn *column = call->column;
-
-	if (column != NULL)
-		call->result = InputFunctionCall(&column->input, call->text, column->ioparam,
-										 column->typmod);
-	else
-		call->result = PointerGetDatum(pg_any_to_server(call->text, call->len, PG_UTF8));
-}
-
 static int
-run_harmless(StreamDecoder *decoder, GuardedCall *call)
+call_harmless(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *result)
 {
 	MemoryContext old = MemoryContextSwitchTo(decoder->values);
 	ErrorData  *edata = NULL;
@@ -110,7 +86,7 @@ run_harmless(StreamDecoder *decoder, GuardedCall *call)
 	decoder->values_used = true;
 	PG_TRY();
 	{
-		run_call(call);
+		*result = InputFunctionCall(&column->input, text, column->ioparam, column->typmod);
 	}
 	PG_CATCH();
 	{
@@ -127,7 +103,7 @@ run_harmless(StreamDecoder *decoder, GuardedCall *call)
 }
 
 static int
-run_in_subtransaction(StreamDecoder *decoder, GuardedCall *call)
+call_in_subtransaction(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *result)
 {
 	MemoryContext old = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -139,7 +115,7 @@ run_in_subtransaction(StreamDecoder *decoder, GuardedCall *call)
 	MemoryContextSwitchTo(decoder->values);
 	PG_TRY();
 	{
-		run_call(call);
+		*result = InputFunctionCall(&column->input, text, column->ioparam, column->typmod);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -165,38 +141,10 @@ run_in_subtransaction(StreamDecoder *decoder, GuardedCall *call)
 int
 column_input(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *result)
 {
-	GuardedCall call = {column, text};
-	int			sqlstate;
-
-	if (column->clock && text != NULL && reads_clock(text))
+	if (column->datetime && text != NULL && reads_clock(text))
 		return ERRCODE_INVALID_DATETIME_FORMAT;
-	sqlstate = column->harmless ? run_harmless(decoder, &call) :
-		run_in_subtransaction(decoder, &call);
-	*result = call.result;
-	return sqlstate;
-}
-
-/*
- * Text in UTF-8 in the database's encoding, terminated: the text itself if it is
- * the same.
- */
-int
-decoder_to_server(StreamDecoder *decoder, const char *text, Size len, char **result)
-{
-	GuardedCall call = {NULL, unconstify(char *, text), len};
-	int			sqlstate;
-
-	*result = unconstify(char *, text);
-	for (Size i = 0; i < len; i++)
-	{
-		if (!IS_HIGHBIT_SET(text[i]))
-			continue;
-		/* conversion is a function in a library, looked up in the catalog */
-		sqlstate = run_in_subtransaction(decoder, &call);
-		*result = DatumGetPointer(call.result);
-		return sqlstate;
-	}
-	return 0;
+	return column->harmless ? call_harmless(decoder, column, text, result) :
+		call_in_subtransaction(decoder, column, text, result);
 }
 
 /* ------------------------------------------------------------------ creation */
@@ -296,7 +244,7 @@ column_set_input(StreamDecoder *decoder, DecodeColumn *column)
 		case DATEOID:
 		case TIMEOID:
 		case TIMETZOID:
-			column->clock = true;
+			column->datetime = true;
 	}
 	column->null_checked = get_typtype(column->typid) == TYPTYPE_DOMAIN &&
 		DomainHasConstraints(column->typid);
