@@ -172,12 +172,12 @@ take_continuous(List **options, bool *found)
 }
 
 static void
-refuse_clause(bool given, const char *clause)
+refuse(bool asked, const char *message)
 {
-	if (given)
+	if (asked)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s is not supported for continuous views", clause)));
+				 errmsg_internal("%s", message)));
 }
 
 static void
@@ -186,9 +186,9 @@ create(Utility *u, CreateContinuousViewStmt *stmt)
 	require_kappa("CREATE CONTINUOUS VIEW");
 	require_writable("CREATE CONTINUOUS VIEW");
 
-	refuse_clause(stmt->view->relpersistence == RELPERSISTENCE_TEMP ||
-				  isAnyTempNamespace(RangeVarGetCreationNamespace(stmt->view)),
-				  "TEMPORARY");
+	refuse(stmt->view->relpersistence == RELPERSISTENCE_TEMP ||
+		   isAnyTempNamespace(RangeVarGetCreationNamespace(stmt->view)),
+		   "continuous views cannot be temporary");
 	stmt->view->relpersistence = RELPERSISTENCE_PERMANENT;
 
 	(void) view_create(stmt, u->text, u->pstmt->stmt_location, u->pstmt->stmt_len);
@@ -219,8 +219,10 @@ create_materialized_view(Utility *u, CreateTableAsStmt *ctas)
 		return;
 	}
 
-	refuse_clause(ctas->into->accessMethod != NULL, "USING");
-	refuse_clause(ctas->into->tableSpaceName != NULL, "TABLESPACE");
+	refuse(ctas->into->accessMethod != NULL,
+		   "continuous views do not support USING");
+	refuse(ctas->into->tableSpaceName != NULL,
+		   "continuous views do not support TABLESPACE");
 
 	/* analysis has replaced the SELECT: take it from the text once more */
 	raw = keyword_parse(u->text, u->pstmt->stmt_location, u->pstmt->stmt_len);
@@ -263,8 +265,8 @@ create_view(Utility *u, ViewStmt *view)
 		return;
 	}
 
-	refuse_clause(u->context == PROCESS_UTILITY_SUBCOMMAND, "CREATE SCHEMA");
-	refuse_clause(view->withCheckOption != NO_CHECK_OPTION, "WITH CHECK OPTION");
+	refuse(view->withCheckOption != NO_CHECK_OPTION,
+		   "continuous views do not support WITH CHECK OPTION");
 
 	stmt = palloc0(sizeof(CreateContinuousViewStmt));
 	stmt->view = copyObject(view->view);
@@ -293,9 +295,9 @@ create_schema(Utility *u, CreateSchemaStmt *schema)
 		if (!IsA(view, ViewStmt))
 			continue;
 		options = view->options;
-		refuse_clause(view->view->relpersistence == RELPERSISTENCE_UNLOGGED ?
-					  written(u, view->view) : take_continuous(&options, &found),
-					  "CREATE SCHEMA");
+		refuse(view->view->relpersistence == RELPERSISTENCE_UNLOGGED ?
+			   written(u, view->view) : take_continuous(&options, &found),
+			   "continuous views cannot be created by CREATE SCHEMA");
 	}
 }
 
@@ -334,7 +336,7 @@ explain(Utility *u, ExplainStmt *stmt)
 	else if (explained != NULL && IsA(explained, RefreshMatViewStmt))
 		continuous = written(u, ((RefreshMatViewStmt *) explained)->relation);
 
-	refuse_clause(continuous, "EXPLAIN");
+	refuse(continuous, "continuous views cannot be explained while they are created or refreshed");
 }
 
 /* -------------------------------------------------- ALTER, DROP, COMMENT */
