@@ -27,4 +27,58 @@
 	(CreateWaitEventSet) (TopMemoryContext, nevents)
 #endif
 
+/* 16: one function checks the owner of any object. */
+#if PG_VERSION_NUM < 160000
+#define object_ownercheck(class, object, role) \
+	((class) == RelationRelationId ? pg_class_ownercheck(object, role) : false)
+#endif
+
+/* 16: SysCacheGetAttrNotNull */
+#if PG_VERSION_NUM < 160000
+#define SysCacheGetAttrNotNull(cache, tuple, attnum) \
+	SysCacheGetAttr(cache, tuple, attnum, &(bool) {false})
+#endif
+
+/*
+ * Parse trees.  Callers of these include nodes/parsenodes.h and the header that
+ * declares what is wrapped.
+ */
+
+/* 16: flatten_join_alias_vars got a PlannerInfo, which may be NULL. */
+#if PG_VERSION_NUM < 160000
+#define flatten_join_alias_vars(root, query, node) \
+	(flatten_join_alias_vars) (query, node)
+#endif
+
+/* 16: columns that a query reads moved from the range table to RTEPermissionInfo. */
+#if PG_VERSION_NUM < 160000
+#define rte_selected_columns(query, rte) \
+	((rte)->selectedCols)
+#else
+#define rte_selected_columns(query, rte) \
+	(getRTEPermissionInfo((query)->rteperminfos, rte)->selectedCols)
+#endif
+
+/*
+ * 18: the grouped expressions stand in a range table entry of their own, the
+ * last one.  Puts them back where they are used, as before.
+ */
+#if PG_VERSION_NUM < 180000
+#define query_remove_group_rte(query) \
+	((void) (query))
+#else
+#define query_remove_group_rte(query) \
+	do { \
+		if ((query)->hasGroupRTE) \
+		{ \
+			(query)->targetList = (List *) \
+				flatten_group_exprs(NULL, query, (Node *) (query)->targetList); \
+			(query)->havingQual = \
+				flatten_group_exprs(NULL, query, (query)->havingQual); \
+			(query)->rtable = list_delete_last((query)->rtable); \
+			(query)->hasGroupRTE = false; \
+		} \
+	} while (0)
+#endif
+
 #endif							/* KAPPA_COMPAT_H */

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.h
+ *	  The tables of schema kappa, as this folder writes them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAPPA_VIEW_CATALOG_H
+#define KAPPA_VIEW_CATALOG_H
+
+#include "view/derive.h"
+
+/* A new row of kappa.consumers; returns its id. */
+extern int	catalog_add_consumer(Oid stream);
+
+/* The rows of a new view, generation 1. */
+extern void catalog_add_view(const ContinuousView *cv, const ViewDerivation *derivation);
+
+/* Notes why a view waits; NULL: it does not. */
+extern void catalog_set_error(const ContinuousView *cv, const char *error);
+
+/* The relations that belong to a view, all generations; NIL if not registered. */
+extern List *catalog_hidden_relations(Oid view);
+
+/* Removes every row about a view; no error if there are none. */
+extern void catalog_remove_view(Oid view);
+
+/* Sets reject_limit; -1: none. */
+extern void catalog_set_reject_limit(Oid view, int64 reject_limit);
+
+/* A table of schema kappa; InvalidOid if there is none. */
+extern Oid	catalog_table(const char *name);
+
+/* The settings that are kept with a view, as DefElem name -> String. */
+extern List *settings_capture(void);
+
+#endif							/* KAPPA_VIEW_CATALOG_H */

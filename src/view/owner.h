@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner.h
+ *	  Acting as the extension's owner: DDL in kappa_state, rows in kappa.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAPPA_VIEW_OWNER_H
+#define KAPPA_VIEW_OWNER_H
+
+#include "view/view.h"
+
+/* Who owns the schema kappa; InvalidOid without the extension. */
+extern Oid	extension_owner(void);
+
+/*
+ * The settings under which queries are written as SQL and read again: nothing
+ * is lost, and every name outside pg_catalog is qualified.  Put back by
+ * AtEOXact_GUC(false, result).
+ */
+extern int	enter_plain_settings(void);
+
+/*
+ * The extension owner's rights and plain settings.  No expression of a user's
+ * may be evaluated, or parsed, in between.  An abort puts them back.
+ */
+extern void extension_enter(ViewIdentity *save);
+extern void extension_leave(const ViewIdentity *save);
+
+/* Runs one command, as the extension's owner, through SPI. */
+extern void extension_execute(const char *sql);
+
+#endif							/* KAPPA_VIEW_OWNER_H */
