@@ -444,6 +444,7 @@ after_commit(BatchWork *work)
 
 	consumer->report_due = true;
 	consumer->failures = 0;
+	consumer->refusals = 0;
 	if (work->evaluation_errors == 0 && consumer->batch_limit < worker_batch_rows)
 		consumer->batch_limit = Min(consumer->batch_limit * 2L, worker_batch_rows);
 }

@@ -50,6 +50,10 @@
 /* Pauses after errors that may pass: 1, 2, 4 .. 60 seconds. */
 #define MAX_ERROR_PAUSE_MS 60000
 
+/* Pauses while somebody holds a lock: 20, 40 .. 1280 ms. */
+#define FIRST_LOCK_PAUSE_MS 20
+#define MAX_LOCK_PAUSE_SHIFT 6
+
 #define PARTITIONS_POLL_MS 5000
 #define REPORT_MS 1000
 
@@ -418,8 +422,9 @@ consumer_check(Consumer *consumer, MessageBatch *scratch)
 		note_reader_trouble(consumer);
 }
 
+/* Reads on from the position that is committed. */
 static void
-start_running(Consumer *consumer)
+assign_position(Consumer *consumer)
 {
 	StreamPosition *positions = palloc(sizeof(StreamPosition) * consumer->npartitions);
 
@@ -430,10 +435,24 @@ start_running(Consumer *consumer)
 	}
 	stream_reader_assign(consumer->reader, positions, consumer->npartitions);
 	pfree(positions);
+	consumer->readable = true;
+}
 
+void
+consumer_step_back(Consumer *consumer)
+{
+	assign_position(consumer);
+	wait_a_moment(consumer,
+				  FIRST_LOCK_PAUSE_MS << Min(consumer->refusals, MAX_LOCK_PAUSE_SHIFT));
+	consumer->refusals++;
+}
+
+static void
+start_running(Consumer *consumer)
+{
+	assign_position(consumer);
 	if (consumer->trouble && consumer->failures == 0)
 		progress_clear_trouble(consumer);
-	consumer->readable = true;
 	consumer->next_poll_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														 PARTITIONS_POLL_MS);
 	consumer->state = CONSUMER_RUN;
@@ -527,11 +546,47 @@ may_pass(int sqlerrcode)
 	return false;
 }
 
-/* Message and SQLSTATE; context and detail may quote what users must not see. */
+/* Errors whose message may quote what a message of the topic holds. */
+static bool
+may_quote_values(int sqlerrcode)
+{
+	static const int classes[] = {
+		ERRCODE_DATA_EXCEPTION, ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
+		ERRCODE_PLPGSQL_ERROR
+	};
+
+	for (int i = 0; i < lengthof(classes); i++)
+		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
+			return true;
+	return false;
+}
+
+/* What monitoring and the log may show of an error. */
 static char *
 error_text(const ErrorData *error)
 {
-	return psprintf("%s (SQLSTATE %s)", error->message, unpack_sql_state(error->sqlerrcode));
+	const char *code = unpack_sql_state(error->sqlerrcode);
+
+	if (may_quote_values(error->sqlerrcode))
+		return psprintf("an expression of the view failed with SQLSTATE %s", code);
+	return psprintf("%s (SQLSTATE %s)", error->message, code);
+}
+
+/*
+ * Where it happened.  Inner lines of the context may quote values too; the
+ * outermost one is the batch's.
+ */
+static const char *
+error_context(const ErrorData *error)
+{
+	const char *last;
+
+	if (error->context == NULL)
+		return "continuous view worker";
+	last = strrchr(error->context, '\n');
+	if (last == NULL || !may_quote_values(error->sqlerrcode))
+		return error->context;
+	return last + 1;
 }
 
 void
@@ -539,6 +594,11 @@ consumer_handle_error(Consumer *consumer, ErrorData *error)
 {
 	char	   *text = error_text(error);
 
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not apply a batch to continuous view %s: %s",
+					consumer->name, text),
+			 errcontext("%s", error_context(error))));
 	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED && consumer->reading)
 		progress_note_paused(consumer, text);
 	else if (may_pass(error->sqlerrcode))

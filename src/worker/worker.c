@@ -52,7 +52,7 @@
 /* Look at the catalog again even if nobody said that something changed. */
 #define LOOK_MS 30000
 
-/* Somebody holds a lock that a batch needs. */
+/* Another worker still has the consumer's lock, or its view is just going. */
 #define BUSY_PAUSE_MS 50
 
 /* A worker that ran so long is fine. */
@@ -274,6 +274,7 @@ keep_consumer(const ContinuousView *cv)
 		consumer->id = cv->consumer;
 		consumer->view = cv->view;
 		consumer->generation = cv->generation;
+		consumer->name = MemoryContextStrdup(TopMemoryContext, cv->name);
 		consumer->batch_limit = worker_batch_rows;
 		dlist_push_tail(&consumers, &consumer->node);
 		nconsumers++;
@@ -295,6 +296,7 @@ drop_others(void)
 		close_consumer(consumer);
 		consumer_unlock(consumer);
 		dlist_delete(&consumer->node);
+		pfree(consumer->name);
 		pfree(consumer);
 		nconsumers--;
 	}
@@ -479,12 +481,11 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 			break;
 		case BATCH_STALE:
 			worker_look_again();
-			close_consumer(consumer);
+			forget_wait_set();
 			consumer_back_off(consumer, BUSY_PAUSE_MS);
 			break;
 		case BATCH_BUSY:
-			close_consumer(consumer);
-			consumer_back_off(consumer, BUSY_PAUSE_MS);
+			consumer_step_back(consumer);
 			break;
 		case BATCH_SPLIT:
 			close_consumer(consumer);
@@ -605,7 +606,6 @@ run_consumer_safely(Consumer *consumer)
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(pass_context);
 		error = CopyErrorData();
-		EmitErrorReport();
 		worker_abort();
 		LWLockReleaseAll();
 		FlushErrorState();

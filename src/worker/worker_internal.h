@@ -145,12 +145,14 @@ typedef struct Consumer
 	int			id;
 	Oid			view;
 	int			generation;
+	char	   *name;			/* the view's, for messages */
 	bool		keep;			/* still ours, at the last look */
 	bool		locked;			/* nobody else drives it */
 
 	ConsumerState state;
 	TimestampTz retry_at;		/* do nothing before then */
 	int			failures;		/* in a row */
+	int			refusals;		/* locks not to be had, in a row */
 	bool		trouble;		/* kappa.views.error says what we wait for */
 
 	/* one run, from open to close */
@@ -209,6 +211,12 @@ extern void consumer_handle_error(Consumer *consumer, ErrorData *error);
 
 /* Close, and try again after so many milliseconds. */
 extern void consumer_back_off(Consumer *consumer, int64 ms);
+
+/*
+ * A batch could not be applied because somebody holds a lock: read it again
+ * after a pause, which grows while that goes on.
+ */
+extern void consumer_step_back(Consumer *consumer);
 
 /* ----------------------------------- batch.c: one batch is one transaction */
 

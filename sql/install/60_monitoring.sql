@@ -1,0 +1,108 @@
+-- What users and monitoring read about continuous views.
+
+CREATE FUNCTION kappa.fingerprint() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kappa_fingerprint';
+COMMENT ON FUNCTION kappa.fingerprint() IS
+    'identity of this database: views that were made in another one wait for kappa.resume';
+
+-- Everyone may read it, like pg_views.
+CREATE VIEW kappa.continuous_views AS
+SELECT n.nspname AS schemaname,
+       c.relname AS viewname,
+       pg_catalog.pg_get_userbyid(c.relowner) AS viewowner,
+       v.stream,
+       pg_catalog.pg_get_viewdef(v.definition) AS definition,
+       pg_catalog.array_remove(ARRAY[
+           'start=' || v.start,
+           'reject_limit=' || v.reject_limit::text,
+           'lateness=' || v.lateness::text,
+           'retention=' || v.retention::text,
+           'emit=' || v.emit,
+           'swap=' || v.swap,
+           'history=' || v.history], NULL) AS options,
+       v.generation,
+       CASE WHEN v.failed THEN 'failed'
+            WHEN v.paused OR here.copied THEN 'paused'
+            WHEN v.error IS NOT NULL THEN 'waiting'
+            WHEN here.live THEN 'live'
+            ELSE 'backfilling' END AS status,
+       CASE WHEN here.copied AND NOT v.failed THEN 'restored or copied: call kappa.resume'
+            ELSE v.error END AS error
+  FROM kappa.views v
+  JOIN pg_catalog.pg_class c ON c.oid = v.view
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (
+       SELECT v.fingerprint <> kappa.fingerprint() AS copied,
+              (SELECT pg_catalog.bool_and(o.live) FROM kappa.offsets o
+                WHERE o.consumer = v.consumer) AS live) here
+ WHERE v.current;
+COMMENT ON VIEW kappa.continuous_views IS 'the continuous views of this database, and how they are';
+GRANT SELECT ON kappa.continuous_views TO PUBLIC;
+
+-- For those who may read the view, its owner, and pg_monitor.
+CREATE VIEW kappa.progress WITH (security_barrier) AS
+SELECT v.view,
+       n.nspname AS schemaname,
+       c.relname AS viewname,
+       v.generation,
+       o.topic,
+       o.partition,
+       CASE WHEN o.live THEN 'live' ELSE 'backfill' END AS phase,
+       o.next_offset,
+       o.end_offset,
+       far.lag,
+       CASE WHEN far.lag = 0 THEN interval '0'
+            ELSE pg_catalog.clock_timestamp() - o.last_timestamp END AS lag_time,
+       o.rows_per_second,
+       w.watermark,
+       o.seen_at,
+       CASE WHEN far.lag = 0 THEN 100
+            WHEN o.end_offset > w.start_offset
+            THEN 100.0 * (o.next_offset - w.start_offset) / (o.end_offset - w.start_offset)
+            END::double precision AS percent,
+       CASE WHEN far.lag = 0 THEN interval '0'
+            WHEN o.rows_per_second > 0.001
+            THEN far.lag / o.rows_per_second * interval '1 second' END AS remaining
+  FROM kappa.views v
+  JOIN pg_catalog.pg_class c ON c.oid = v.view
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN kappa.offsets o ON o.consumer = v.consumer
+  LEFT JOIN kappa.watermarks w ON w.view = v.view AND w.generation = v.generation
+                              AND w.topic = o.topic AND w.partition = o.partition
+ CROSS JOIN LATERAL (SELECT GREATEST(o.end_offset - o.next_offset, 0) AS lag
+                      WHERE o.end_offset IS NOT NULL
+                      UNION ALL SELECT NULL WHERE o.end_offset IS NULL) far
+ WHERE pg_catalog.has_table_privilege(v.view, 'SELECT')
+    OR pg_catalog.pg_has_role(c.relowner, 'USAGE')
+    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW kappa.progress IS 'how far each continuous view has read each partition of its topic';
+GRANT SELECT ON kappa.progress TO PUBLIC;
+
+CREATE VIEW kappa.stat_views WITH (security_barrier) AS
+SELECT v.view,
+       n.nspname AS schemaname,
+       c.relname AS viewname,
+       COALESCE(s.batches, 0) AS batches,
+       COALESCE(s.rows_read, 0) AS rows_read,
+       COALESCE(s.rows_late, 0) AS rows_late,
+       COALESCE(s.rows_ahead, 0) AS rows_ahead,
+       COALESCE(s.rows_bad, 0) AS rows_bad,
+       COALESCE(s.bytes_read, 0) AS bytes_read,
+       COALESCE(s.groups_written, 0) AS groups_written,
+       COALESCE(s.read_time, 0) AS read_time,
+       COALESCE(s.aggregate_time, 0) AS aggregate_time,
+       COALESCE(s.merge_time, 0) AS merge_time,
+       COALESCE(s.commit_time, 0) AS commit_time,
+       s.last_batch_at,
+       s.last_error,
+       s.stats_reset
+  FROM kappa.views v
+  JOIN pg_catalog.pg_class c ON c.oid = v.view
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN kappa.stats s ON s.view = v.view AND s.generation = v.generation
+ WHERE v.current
+   AND (pg_catalog.has_table_privilege(v.view, 'SELECT')
+        OR pg_catalog.pg_has_role(c.relowner, 'USAGE')
+        OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+COMMENT ON VIEW kappa.stat_views IS 'what the batches of each continuous view have done and cost; times in milliseconds';
+GRANT SELECT ON kappa.stat_views TO PUBLIC;

@@ -1,0 +1,241 @@
+/*-------------------------------------------------------------------------
+ *
+ * control.c
+ *	  The SQL functions that stop continuous views and let them go on.
+ *
+ * They change rows of kappa.* as the extension's owner, after checking that the
+ * caller owns the view.  The state table is locked against batches before the
+ * view's row is written: a batch holds its table while it may write that row,
+ * never the other way round.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "worker/control.h"
+#include "worker/worker_internal.h"
+
+PG_FUNCTION_INFO_V1(kappa_pause);
+PG_FUNCTION_INFO_V1(kappa_pause_all);
+PG_FUNCTION_INFO_V1(kappa_resume);
+PG_FUNCTION_INFO_V1(kappa_resume_all);
+PG_FUNCTION_INFO_V1(kappa_reset_stats);
+PG_FUNCTION_INFO_V1(kappa_reset_stats_all);
+PG_FUNCTION_INFO_V1(kappa_retry);
+PG_FUNCTION_INFO_V1(kappa_discard);
+
+static SavedPlan pause_plan = {
+	"UPDATE kappa.views SET paused = true WHERE view = $1 AND NOT paused",
+	1, {REGCLASSOID}
+};
+
+static SavedPlan check_major_plan = {
+	"SELECT major FROM kappa.views WHERE view = $1 AND version_bound AND major <> $2",
+	2, {REGCLASSOID, INT4OID}
+};
+
+static SavedPlan resume_plan = {
+	"UPDATE kappa.views SET paused = false, failed = false, error = NULL, fingerprint = $2"
+	" WHERE view = $1",
+	2, {REGCLASSOID, TEXTOID}
+};
+
+static SavedPlan reset_plan = {
+	"UPDATE kappa.stats SET batches = 0, rows_read = 0, rows_late = 0, rows_ahead = 0,"
+	" rows_bad = 0, bytes_read = 0, groups_written = 0, read_time = 0, aggregate_time = 0,"
+	" merge_time = 0, commit_time = 0, last_batch_at = NULL, last_error = NULL,"
+	" stats_reset = pg_catalog.now() WHERE view = $1",
+	1, {REGCLASSOID}
+};
+
+static Oid
+extension_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum("kappa"));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("schema \"%s\" does not exist", "kappa")));
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+uint64
+control_run(SavedPlan *plan, Datum *values, const char *nulls)
+{
+	Oid			userid;
+	int			sec_context;
+	uint64		n;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	SetUserIdAndSecContext(extension_owner(), sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	n = saved_plan_run(plan, values, nulls, 0);
+	SetUserIdAndSecContext(userid, sec_context);
+	return n;
+}
+
+/* The caller's own views, in an order that all sessions lock in. */
+static List *
+own_views(void)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, view_list())
+	{
+		ContinuousView *cv = lfirst(lc);
+
+		if (cv->owner == GetUserId())
+			result = list_append_unique_oid(result, cv->view);
+	}
+	list_sort(result, list_oid_cmp);
+	return result;
+}
+
+static void
+for_own_views(void (*action) (Oid view))
+{
+	ListCell   *lc;
+
+	foreach(lc, own_views())
+		action(lfirst_oid(lc));
+}
+
+/* ------------------------------------------------------ pause and resume */
+
+static void
+pause_view(Oid view)
+{
+	Datum		value = ObjectIdGetDatum(view);
+
+	view_check_owner(view);
+	LockRelationOid(view_get(view)->state, ShareRowExclusiveLock);
+	SPI_connect();
+	(void) control_run(&pause_plan, &value, NULL);
+	SPI_finish();
+	worker_wake_at_commit();
+}
+
+Datum
+kappa_pause(PG_FUNCTION_ARGS)
+{
+	pause_view(PG_GETARG_OID(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+kappa_pause_all(PG_FUNCTION_ARGS)
+{
+	for_own_views(pause_view);
+	PG_RETURN_VOID();
+}
+
+/* States that only another major version can read must not be added to. */
+static void
+check_major(const ContinuousView *cv)
+{
+	Datum		values[2] = {
+		ObjectIdGetDatum(cv->view), Int32GetDatum(PG_VERSION_NUM / 10000)
+	};
+
+	if (control_run(&check_major_plan, values, NULL) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("continuous view %s holds aggregate states of another major version of PostgreSQL",
+						cv->name),
+				 errhint("Drop the view and create it again: it is computed anew from the topic.")));
+}
+
+static void
+resume_view(Oid view)
+{
+	ContinuousView *cv;
+	Datum		values[2];
+
+	view_check_owner(view);
+	cv = view_get(view);
+	LockRelationOid(cv->state, ShareRowExclusiveLock);
+	values[0] = ObjectIdGetDatum(view);
+	values[1] = CStringGetTextDatum(view_fingerprint());
+	SPI_connect();
+	check_major(cv);
+	(void) control_run(&resume_plan, values, NULL);
+	SPI_finish();
+	worker_wake_at_commit();
+}
+
+Datum
+kappa_resume(PG_FUNCTION_ARGS)
+{
+	resume_view(PG_GETARG_OID(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+kappa_resume_all(PG_FUNCTION_ARGS)
+{
+	for_own_views(resume_view);
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------- statistics */
+
+static void
+reset_stats(Oid view)
+{
+	Datum		value = ObjectIdGetDatum(view);
+
+	view_check_owner(view);
+	SPI_connect();
+	(void) control_run(&reset_plan, &value, NULL);
+	SPI_finish();
+}
+
+Datum
+kappa_reset_stats(PG_FUNCTION_ARGS)
+{
+	reset_stats(PG_GETARG_OID(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+kappa_reset_stats_all(PG_FUNCTION_ARGS)
+{
+	for_own_views(reset_stats);
+	PG_RETURN_VOID();
+}
+
+/* ----------------------------------------------------------- dead letters */
+
+Datum
+kappa_retry(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("kappa.retry is not supported yet")));
+	PG_RETURN_NULL();
+}
+
+Datum
+kappa_discard(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("kappa.discard is not supported yet")));
+	PG_RETURN_NULL();
+}
