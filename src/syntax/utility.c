@@ -447,7 +447,8 @@ alter(Utility *u, AlterTableStmt *stmt)
 		if (!kappa_installed())
 			return;
 		view = RangeVarGetRelid(stmt->relation, NoLock, true);
-		if (!OidIsValid(view) || !view_exists(view))
+		if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW ||
+			!view_exists(view))
 			return;
 	}
 
