@@ -144,3 +144,11 @@ COMMENT ON AGGREGATE hyperloglog_agg(anyelement, integer) IS 'the set of the dis
 COMMENT ON AGGREGATE hyperloglog_union_agg(hyperloglog) IS 'the union of all states, at their lowest precision';
 COMMENT ON AGGREGATE approx_count_distinct(anyelement) IS 'estimated number of distinct values, standard error 1.6 %';
 COMMENT ON AGGREGATE approx_count_distinct(anyelement, integer) IS 'estimated number of distinct values, standard error 1.04 / sqrt(2^precision)';
+
+-- The storage format of the extension hll (postgresql-hll).
+CREATE FUNCTION hyperloglog_to_hll(hyperloglog, regwidth integer DEFAULT 5, expthresh bigint DEFAULT -1, sparseon integer DEFAULT 1) RETURNS bytea
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION hyperloglog_to_hll(hyperloglog, integer, bigint, integer) IS 'in the storage format of postgresql-hll, for its cast from bytea; the parameters are those of its type';
+CREATE FUNCTION hyperloglog_from_hll(bytea) RETURNS hyperloglog
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION hyperloglog_from_hll(bytea) IS 'from the storage format of postgresql-hll, as given by its function hll_send';

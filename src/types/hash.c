@@ -14,7 +14,7 @@
  *									their number, likewise
  *	real, double precision			the bits of the double precision value;
  *									-0 counts as 0, all NaNs are alike
- *	text, varchar, name, bytea, unknown
+ *	text, varchar, name, bytea
  *									murmur3 of the bytes
  *	character(n)					the bytes without trailing blanks
  *	uuid							murmur3 of its 16 bytes
@@ -36,16 +36,15 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
@@ -63,7 +62,6 @@ typedef enum HashedAs
 	HASHED_AS_FLOAT8,
 	HASHED_AS_VARLENA,
 	HASHED_AS_BPCHAR,
-	HASHED_AS_CSTRING,
 	HASHED_AS_NAME,
 	HASHED_AS_UUID,
 	HASHED_AS_ENUM,
@@ -77,6 +75,7 @@ struct DatumHasher
 	FmgrInfo	function;		/* HASHED_BY_TYPE: the type's function */
 };
 
+static Oid	extended_hash_function(Oid type);
 static HashedAs choose_hash(Oid type, Oid collation);
 static uint64 hash_float8(float8 value);
 static uint64 hash_varlena(Datum value, bool strip_blanks);
@@ -103,22 +102,33 @@ datum_hasher_get(FunctionCallInfo fcinfo, int argno)
 	hasher->collation = PG_GET_COLLATION();
 	hasher->hashed_as = choose_hash(type, hasher->collation);
 	if (hasher->hashed_as == HASHED_BY_TYPE)
-	{
-		TypeCacheEntry *entry = lookup_type_cache(type,
-												  TYPECACHE_HASH_EXTENDED_PROC);
-
-		if (!OidIsValid(entry->hash_extended_proc))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_FUNCTION),
-					 errmsg("could not identify an extended hash function for type %s",
-							format_type_be(type)),
-					 errhint("Cast the value to a type that can be hashed, such as text.")));
-		fmgr_info_cxt(entry->hash_extended_proc, &hasher->function,
+		fmgr_info_cxt(extended_hash_function(type), &hasher->function,
 					  fcinfo->flinfo->fn_mcxt);
-	}
 
 	fcinfo->flinfo->fn_extra = hasher;
 	return hasher;
+}
+
+/*
+ * The type cache knows none for anonymous rows, since it cannot see whether
+ * their columns have one; that is found out when the first is hashed.
+ */
+static Oid
+extended_hash_function(Oid type)
+{
+	Oid			function;
+
+	if (type == RECORDOID)
+		return F_HASH_RECORD_EXTENDED;
+
+	function = lookup_type_cache(type, TYPECACHE_HASH_EXTENDED_PROC)->hash_extended_proc;
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("could not identify an extended hash function for type %s",
+						format_type_be(type)),
+				 errhint("Cast the value to a type that can be hashed, such as text.")));
+	return function;
 }
 
 static HashedAs
@@ -155,8 +165,6 @@ choose_hash(Oid type, Oid collation)
 			return type == BPCHAROID ? HASHED_AS_BPCHAR : HASHED_AS_VARLENA;
 		case BYTEAOID:
 			return HASHED_AS_VARLENA;
-		case UNKNOWNOID:
-			return HASHED_AS_CSTRING;
 		case NAMEOID:
 			return HASHED_AS_NAME;
 		case UUIDOID:
@@ -191,9 +199,6 @@ datum_hash(DatumHasher *hasher, Datum value)
 			return hash_varlena(value, false);
 		case HASHED_AS_BPCHAR:
 			return hash_varlena(value, true);
-		case HASHED_AS_CSTRING:
-			return murmur3_bytes(DatumGetCString(value),
-								 strlen(DatumGetCString(value)));
 		case HASHED_AS_NAME:
 			return murmur3_bytes(NameStr(*DatumGetName(value)),
 								 strlen(NameStr(*DatumGetName(value))));

@@ -132,6 +132,9 @@ extern void hll_add_hash(HyperLogLog *hll, uint64 hash);
  */
 extern void hll_expect_more(HyperLogLog *hll);
 
+/* Makes a state dense, whatever its size; gives the registers. */
+extern uint8 *hll_make_dense(HyperLogLog *hll);
+
 /* target |= source, at the lower precision of both; source is not changed. */
 extern void hll_union(HyperLogLog *target, const HyperLogLog *source);
 

@@ -45,7 +45,8 @@
  * ("New cardinality estimation algorithms for HyperLogLog sketches",
  * arXiv:1702.01284, section 4, algorithm 6), which corrects for registers at
  * both ends of their range in closed form (functions sigma and tau below) and
- * needs neither switch nor table.
+ * needs neither switch nor table.  What it leaves is a bias of about 1/m,
+ * since the reciprocal of a mean is on average too large; it is taken off.
  *
  * Nothing here allocates memory or raises errors.
  *
@@ -262,6 +263,18 @@ tau(double x)
 	return sum / 3;
 }
 
+/*
+ * The relative bias of the estimator, times m, at lambda values a register.
+ * It is 1/2 for a single value, whose estimate is m log(m / (m - 1)), and
+ * 1.079 for many (Flajolet et al., 2007: the term of alpha_m in 1/m).  The
+ * curve between is fitted to simulations of 100,000 sets at m = 256.
+ */
+static double
+bias(double lambda)
+{
+	return 1.079 - 0.579 * exp(-lambda / 2);
+}
+
 double
 hll_registers_estimate(const uint8 *registers, int precision)
 {
@@ -269,6 +282,7 @@ hll_registers_estimate(const uint8 *registers, int precision)
 	int			max_rank = HLL_MAX_RANK(precision);
 	uint32		counts[4][64] = {{0}};
 	double		z;
+	double		estimate;
 
 	/* Four histograms, so that equal neighbours do not wait for each other. */
 	for (int i = 0; i < m; i += 4)
@@ -291,7 +305,8 @@ hll_registers_estimate(const uint8 *registers, int precision)
 	if (z == 0)
 		return HUGE_VAL;
 
-	return (double) m * m / (2 * M_LN2 * z);
+	estimate = (double) m * m / (2 * M_LN2 * z);
+	return estimate / (1 + bias(estimate / m) / m);
 }
 
 /*

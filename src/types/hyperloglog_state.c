@@ -25,7 +25,6 @@
 
 static void add_token(HyperLogLog *hll, uint32 token);
 static void make_table(HyperLogLog *hll, uint32 capacity);
-static void make_dense(HyperLogLog *hll);
 static uint32 *sorted_tokens(const HyperLogLog *hll, MemoryContext context);
 static void union_lists(HyperLogLog *target, const HyperLogLog *source);
 static void union_registers(HyperLogLog *target, const HyperLogLog *source);
@@ -100,7 +99,7 @@ add_token(HyperLogLog *hll, uint32 token)
 	*slot = token;
 	hll->ntokens++;
 	if (hll->ntokens > HLL_MAX_TOKENS(hll->precision))
-		make_dense(hll);
+		hll_make_dense(hll);
 	else if (hll->ntokens * 4 > hll->capacity * 3)
 		make_table(hll, hll->capacity * 2);
 }
@@ -133,12 +132,14 @@ make_table(HyperLogLog *hll, uint32 capacity)
 		pfree(old);
 }
 
-static void
-make_dense(HyperLogLog *hll)
+uint8 *
+hll_make_dense(HyperLogLog *hll)
 {
 	uint32		n = hll->form == HLL_LIST ? hll->ntokens : hll->capacity;
 
-	Assert(hll->form != HLL_DENSE);
+	if (hll->form == HLL_DENSE)
+		return hll->registers;
+
 	hll->registers = MemoryContextAllocZero(hll->context,
 											HLL_REGISTERS(hll->precision));
 	for (uint32 i = 0; i < n; i++)
@@ -152,6 +153,7 @@ make_dense(HyperLogLog *hll)
 	hll->tokens = NULL;
 	hll->ntokens = hll->capacity = 0;
 	hll->form = HLL_DENSE;
+	return hll->registers;
 }
 
 void
@@ -173,7 +175,7 @@ hll_fold(HyperLogLog *hll, int precision)
 		hll->registers = registers;
 	}
 	else if (hll->ntokens > HLL_MAX_TOKENS(precision))
-		make_dense(hll);
+		hll_make_dense(hll);
 	else
 	{
 		uint32		n = hll->form == HLL_LIST ? hll->ntokens : hll->capacity;
@@ -219,9 +221,7 @@ hll_union(HyperLogLog *target, const HyperLogLog *source)
 static void
 union_registers(HyperLogLog *target, const HyperLogLog *source)
 {
-	if (target->form != HLL_DENSE)
-		make_dense(target);
-	hll_registers_merge(target->registers, target->precision,
+	hll_registers_merge(hll_make_dense(target), target->precision,
 						source->registers, source->precision);
 }
 
@@ -243,7 +243,7 @@ union_lists(HyperLogLog *target, const HyperLogLog *source)
 	target->tokens = merged;
 
 	if (target->ntokens > HLL_MAX_TOKENS(target->precision))
-		make_dense(target);
+		hll_make_dense(target);
 	else if (source->precision > target->precision)
 	{
 		for (uint32 i = 0; i < target->ntokens; i++)
