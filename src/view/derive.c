@@ -30,6 +30,8 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_relation.h"
+#include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -210,9 +212,11 @@ collect_walker(Node *node, AfterContext *context)
 	if (is_var_of_query(node, context->levels_up))
 	{
 		Var		   *var = copyObject((Var *) node);
+		RangeTblEntry *rte = rt_fetch(var->varno, derivation->analysis->query->rtable);
 
 		var->varlevelsup = 0;
-		view_add_column(derivation, STATE_CARRIED, "carried", (Expr *) var);
+		view_add_column(derivation, STATE_CARRIED,
+						get_rte_attribute_name(rte, var->varattno), (Expr *) var);
 		return false;
 	}
 	if (IsA(node, Query))

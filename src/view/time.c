@@ -16,8 +16,10 @@
 
 #include "common/int.h"
 #include "access/transam.h"
+#include "catalog/pg_proc.h"
 #include "fmgr.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "view/time.h"
@@ -126,7 +128,7 @@ window_function(Oid funcid)
 		case F_DATE_BIN_INTERVAL_TIMESTAMP_TIMESTAMP:
 			return WINDOW_TUMBLE;
 	}
-	if (funcid < FirstNormalObjectId)
+	if (funcid < FirstNormalObjectId || get_func_prokind(funcid) != PROKIND_FUNCTION)
 		return WINDOW_NONE;
 
 	/* Ours, under whatever name and in whatever schema. */
