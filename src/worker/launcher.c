@@ -213,7 +213,7 @@ database_need(Oid dbid, TimestampTz now)
 			need.wanted = 1;
 		if (entry->has_views)
 			need.wanted = Max(1, Min(worker_limit, entry->consumers));
-		if (entry->held_by != 0 || entry->start_after > now)
+		if (entry->holds > 0 || entry->start_after > now)
 			need.waits = true;
 	}
 	return need;
@@ -231,7 +231,7 @@ reserve_slot(Oid dbid, TimestampTz now, WorkerStart *start)
 
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	entry = shmem_find_database(dbid, false);
-	if (entry == NULL || entry->held_by == 0)
+	if (entry == NULL || entry->holds == 0)
 	{
 		for (int i = 0; i < worker_shared->nslots && result < 0; i++)
 		{

@@ -19,8 +19,11 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/shmem.h"
@@ -34,6 +37,9 @@
 /* A server that ran so long had no crash to speak of. */
 #define QUIET_AFTER_CRASH_MS 600000
 
+/* How long a command waits for workers to step aside. */
+#define STEP_ASIDE_MS 10000
+
 WorkerShared *worker_shared = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
@@ -43,10 +49,12 @@ static WorkerSlot *my_slot = NULL;
 
 /* What the current transaction does to workers when it ends. */
 static bool wake_at_commit = false;
+static Oid	held_database = InvalidOid;
 
 static void shmem_request(void);
 static void shmem_startup(void);
 static void at_transaction_end(XactEvent event, void *arg);
+static void release_database(Oid dbid);
 static void detach(int code, Datum arg);
 
 void
@@ -213,7 +221,79 @@ at_transaction_end(XactEvent event, void *arg)
 			return;
 	}
 	wake_at_commit = false;
+	if (OidIsValid(held_database))
+		release_database(held_database);
+	held_database = InvalidOid;
 }
+
+/* ------------------------------------------------------- a database alone */
+
+/* Tells a database's workers to go; returns how many there still are. */
+static int
+send_workers_away(Oid dbid)
+{
+	int			n = 0;
+
+	for (int i = 0; i < worker_shared->nslots; i++)
+	{
+		WorkerSlot *slot = &worker_shared->slots[i];
+
+		if (slot->dbid != dbid)
+			continue;
+		n++;
+		if (slot->proc && !slot->stop)
+			kill(slot->proc->pid, SIGTERM);
+		slot->stop = true;
+	}
+	return n;
+}
+
+static void
+release_database(Oid dbid)
+{
+	DatabaseEntry *entry;
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	entry = shmem_find_database(dbid, false);
+	if (entry && entry->holds > 0)
+		entry->holds--;
+	shmem_wake_launcher();
+	LWLockRelease(worker_shared->lock);
+}
+
+void
+worker_step_aside(Oid dbid)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	DatabaseEntry *entry;
+	int			n;
+
+	if (OidIsValid(held_database))
+		return;
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	entry = shmem_find_database(dbid, true);
+	if (entry)
+	{
+		entry->holds++;
+		held_database = dbid;
+	}
+	n = send_workers_away(dbid);
+	LWLockRelease(worker_shared->lock);
+
+	while (n > 0 && !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), STEP_ASIDE_MS))
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 10L, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+		n = send_workers_away(dbid);
+		LWLockRelease(worker_shared->lock);
+	}
+}
+
+/* ------------------------------------------------------- a worker's slot */
 
 /*
  * Takes the slot that the launcher has set apart for this worker.  False if it
@@ -228,6 +308,11 @@ shmem_attach(int slot, uint32 serial, Oid dbid)
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	my_slot = &worker_shared->slots[slot];
 	mine = my_slot->dbid == dbid && my_slot->serial == serial;
+	if (mine && my_slot->stop)
+	{
+		memset(my_slot, 0, sizeof(WorkerSlot));
+		mine = false;
+	}
 	if (mine)
 	{
 		my_slot->proc = MyProc;

@@ -17,4 +17,13 @@ extern void worker_init(void);
  */
 extern void worker_wake_at_commit(void);
 
+/*
+ * Before a command that wants a database for itself (DROP DATABASE, ALTER
+ * DATABASE RENAME or SET TABLESPACE, CREATE DATABASE of a template): stops the
+ * database's workers, waits until they are gone (a few seconds at most; the
+ * command then says what it thinks of that), and keeps new ones away until the
+ * transaction ends.
+ */
+extern void worker_step_aside(Oid dbid);
+
 #endif							/* KAPPA_WORKER_H */

@@ -41,7 +41,7 @@ typedef struct DatabaseEntry
 	uint32		members;		/* bumped when a worker comes or goes */
 	int			failures;		/* workers that died in a row */
 	TimestampTz start_after;	/* no new worker before then */
-	pid_t		held_by;		/* session that keeps workers away; or 0 */
+	int			holds;			/* sessions that keep workers away */
 } DatabaseEntry;
 
 /* A worker, from the moment when the launcher asks for it. */
