@@ -29,6 +29,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
+#include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/tablecmds.h"
 #include "miscadmin.h"
@@ -180,6 +181,45 @@ refuse(bool asked, const char *message)
 				 errmsg_internal("%s", message)));
 }
 
+/*
+ * What event triggers are told: the view room makes relations directly, so this
+ * does for the statement what ProcessUtilitySlow() does for CREATE VIEW.
+ */
+static void
+create_for_event_triggers(Utility *u, CreateContinuousViewStmt *stmt)
+{
+	ViewStmt   *command = makeNode(ViewStmt);
+	bool		complete = (u->context != PROCESS_UTILITY_SUBCOMMAND);
+	bool		cleanup = complete && EventTriggerBeginCompleteQuery();
+
+	command->view = copyObject(stmt->view);
+	command->aliases = stmt->aliases;
+	command->query = stmt->query;
+	command->options = stmt->options;
+	command->replace = stmt->replace;
+
+	PG_TRY();
+	{
+		ObjectAddress address;
+
+		if (complete)
+			EventTriggerDDLCommandStart((Node *) command);
+		address = view_create(stmt, u->text, u->pstmt->stmt_location, u->pstmt->stmt_len);
+		EventTriggerCollectSimpleCommand(address, InvalidObjectAddress, (Node *) command);
+		if (complete)
+		{
+			EventTriggerSQLDrop((Node *) command);
+			EventTriggerDDLCommandEnd((Node *) command);
+		}
+	}
+	PG_FINALLY();
+	{
+		if (cleanup)
+			EventTriggerEndCompleteQuery();
+	}
+	PG_END_TRY();
+}
+
 static void
 create(Utility *u, CreateContinuousViewStmt *stmt)
 {
@@ -191,7 +231,7 @@ create(Utility *u, CreateContinuousViewStmt *stmt)
 		   "continuous views cannot be temporary");
 	stmt->view->relpersistence = RELPERSISTENCE_PERMANENT;
 
-	(void) view_create(stmt, u->text, u->pstmt->stmt_location, u->pstmt->stmt_len);
+	create_for_event_triggers(u, stmt);
 	u->done = true;
 	u->tag = CMDTAG_CREATE_VIEW;
 }
