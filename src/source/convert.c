@@ -8,10 +8,10 @@
  * and so is the JSON text of any other value.  The types that have a function
  * of their own here, in number.c or time.c take a short cut for the values that
  * they know for certain, and leave every other one to the input function, so
- * that they differ in speed only, with three exceptions: JSON's numbers are
+ * that they differ in speed only, with these exceptions: JSON's numbers are
  * taken by value (3.0 is an integer); jsonb and json take the JSON text of
- * strings too; and types of date and time take no numbers without a unit, and no
- * words that stand for a time of the clock.
+ * strings too; arrays take JSON arrays (array.c); and types of date and time take
+ * no numbers without a unit, and no words that stand for a time of the clock.
  *
  *-------------------------------------------------------------------------
  */
@@ -249,5 +249,7 @@ column_set_type(StreamDecoder *decoder, DecodeColumn *column, Oid typid, int32 t
 			column->convert = ways[i].convert;
 	if (base == JSONBOID || base == JSONOID)
 		column->convert = convert_json;
+	else if (OidIsValid(get_element_type(base)))
+		column->convert = convert_array;
 	column_set_input(decoder, column);
 }

@@ -98,6 +98,10 @@ extern char *field_text(StreamDecoder *decoder, const JsonField *field, Size hea
 extern int	convert_by_input(StreamDecoder *decoder, DecodeColumn *column,
 							 const JsonField *field, Datum *result);
 
+/* array.c */
+extern int	convert_array(StreamDecoder *decoder, DecodeColumn *column,
+						  const JsonField *field, Datum *result);
+
 /* number.c */
 extern int	convert_int2(StreamDecoder *decoder, DecodeColumn *column,
 						 const JsonField *field, Datum *result);
