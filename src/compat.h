@@ -15,6 +15,11 @@
 #error "pg_kappa works with PostgreSQL 15 to 18"
 #endif
 
+/* The originals must be declared before the macros that take their names. */
+#include "executor/executor.h"
+#include "optimizer/pathnode.h"
+#include "storage/latch.h"
+
 /* 18: ExecutorRun lost its argument execute_once. */
 #if PG_VERSION_NUM < 180000
 #define ExecutorRun(desc, direction, count) \
@@ -79,6 +84,39 @@
 			(query)->hasGroupRTE = false; \
 		} \
 	} while (0)
+#endif
+
+/* 18: a count of disabled nodes; 17: the restrictions that the wrapper applies. */
+#if PG_VERSION_NUM < 170000
+#define create_foreignscan_path(root, rel, target, rows, disabled_nodes, startup_cost, \
+								total_cost, pathkeys, required_outer, fdw_outerpath, \
+								fdw_restrictinfo, fdw_private) \
+	(create_foreignscan_path) (root, rel, target, rows, startup_cost, total_cost, \
+							   pathkeys, required_outer, fdw_outerpath, fdw_private)
+#elif PG_VERSION_NUM < 180000
+#define create_foreignscan_path(root, rel, target, rows, disabled_nodes, startup_cost, \
+								total_cost, pathkeys, required_outer, fdw_outerpath, \
+								fdw_restrictinfo, fdw_private) \
+	(create_foreignscan_path) (root, rel, target, rows, startup_cost, total_cost, \
+							   pathkeys, required_outer, fdw_outerpath, \
+							   fdw_restrictinfo, fdw_private)
+#endif
+
+/* 18: EXPLAIN's output functions have a header of their own. */
+#if PG_VERSION_NUM >= 180000
+#define EXPLAIN_FORMAT_H	"commands/explain_format.h"
+#else
+#define EXPLAIN_FORMAT_H	"commands/explain.h"
+#endif
+
+/* 16: whose rights a foreign scan has is in the plan, not in the range table. */
+#if PG_VERSION_NUM < 160000
+#define foreign_scan_check_as(node) \
+	(exec_rt_fetch(((ForeignScan *) (node)->ss.ps.plan)->scan.scanrelid, \
+				   (node)->ss.ps.state)->checkAsUser)
+#else
+#define foreign_scan_check_as(node) \
+	(((ForeignScan *) (node)->ss.ps.plan)->checkAsUser)
 #endif
 
 #endif							/* KAPPA_COMPAT_H */

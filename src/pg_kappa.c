@@ -15,7 +15,6 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "source/source.h"
 #include "syntax/syntax.h"
 #include "view/view.h"
 #include "worker/worker.h"
@@ -33,7 +32,6 @@ _PG_init(void)
 				 errmsg("pg_kappa must be loaded via \"shared_preload_libraries\""),
 				 errhint("Add \"pg_kappa\" to shared_preload_libraries in postgresql.conf and restart the server.")));
 
-	source_init();
 	view_init();
 	worker_init();
 	syntax_init();

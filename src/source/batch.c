@@ -150,8 +150,8 @@ message_batch_add(MessageBatch *batch, const void *value, Size value_len,
 	return message;
 }
 
-void
-message_batch_set_positions(MessageBatch *batch, const StreamPosition *positions, int n)
+StreamPosition *
+message_batch_positions(MessageBatch *batch, int n)
 {
 	BatchMemory *memory = (BatchMemory *) batch;
 
@@ -162,7 +162,6 @@ message_batch_set_positions(MessageBatch *batch, const StreamPosition *positions
 		batch->positions = MemoryContextAlloc(batch->context, n * sizeof(StreamPosition));
 		memory->position_capacity = n;
 	}
-	if (n > 0)
-		memcpy(batch->positions, positions, n * sizeof(StreamPosition));
 	batch->npositions = n;
+	return batch->positions;
 }

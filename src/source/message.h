@@ -32,7 +32,7 @@ extern StreamMessage *message_batch_add(MessageBatch *batch,
 /* What a message of these lengths adds to batch->bytes. */
 extern Size message_size(Size value_len, Size key_len, Size headers_len);
 
-/* Room for n positions; what they hold is up to the caller. */
-extern void message_batch_set_positions(MessageBatch *batch, const StreamPosition *positions, int n);
+/* Makes room for n positions; they are filled in by the caller. */
+extern StreamPosition *message_batch_positions(MessageBatch *batch, int n);
 
 #endif							/* KAPPA_MESSAGE_H */

@@ -27,8 +27,6 @@
 #include "nodes/execnodes.h"
 #include "nodes/pg_list.h"
 
-extern void source_init(void);
-
 /* ---------------------------------------------------------------- streams */
 
 /* The event time of a stream without the option event_time. */

@@ -1,0 +1,815 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_reader.c
+ *	  The Kafka kind of StreamReader.
+ *
+ * librdkafka's threads fetch ahead into its consumer queue; we take what is
+ * there, a chunk of messages at a time, copy each once into the memory of the
+ * batch and give librdkafka's copy back at once.  So what a batch holds is
+ * bounded by the batch, and what is read ahead by queued.min.messages and
+ * queued.max.messages.kbytes, which come from the reader's share of memory.
+ *
+ * Where we stand is ours to know: partitions are assigned by us, at our
+ * offsets, and nothing is ever reset by itself.  The log has holes (messages
+ * that were compacted away or rolled back, and the markers of transactions),
+ * so a partition's position is one past the last message, or, when librdkafka
+ * reports the end of a partition, the offset it has reached.  With
+ * isolation.level = read_committed that end is the last stable offset.
+ *
+ * Two queues: the consumer's, with messages and what happens to partitions;
+ * and the main one, with log lines, errors of connections and acknowledged
+ * commits, as events.  Calls that wait for a broker cannot be interrupted, so
+ * they are made in short slices.  A slice starts a request anew, therefore
+ * slices grow while a broker is there but slow.
+ *
+ * Trouble is noted as the reader's state and passes when something arrives.
+ * The one error is a position that the log does not have.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "source/kafka.h"
+#include "source/message.h"
+#include "source/reader.h"
+
+/* Messages that are taken from librdkafka in one call. */
+#define CHUNK_SIZE			1024
+
+/*
+ * librdkafka counts neither its bookkeeping for a message that is queued nor
+ * malloc's: about so many bytes.
+ */
+#define QUEUED_OVERHEAD		400
+
+/* Slices of calls that wait, in milliseconds. */
+#define FIRST_SLICE			100
+#define LONGEST_SLICE		1600
+
+/* How often a reader in trouble asks whether a broker is back. */
+#define PROBE_INTERVAL_MS	1000
+
+typedef struct KafkaPartition
+{
+	StreamPosition position;
+	int			last_index;		/* in the batch being read; -1: none */
+	bool		lost;			/* position is not in the log */
+} KafkaPartition;
+
+typedef struct KafkaReader
+{
+	StreamReader reader;		/* must be first */
+	char	   *topic;
+	rd_kafka_t *handle;
+	rd_kafka_topic_t *kafka_topic;
+	rd_kafka_queue_t *messages; /* the consumer queue */
+	rd_kafka_queue_t *events;	/* the main queue */
+
+	MemoryContext assignment;	/* holds the next three */
+	KafkaPartition *partitions;
+	int			npartitions;
+	int		   *index_of;		/* by partition number: index, or -1 */
+	int			index_size;
+	char	   *lost_reason;
+
+	/* what was taken from librdkafka and not copied yet */
+	rd_kafka_message_t *chunk[CHUNK_SIZE];
+	int			chunk_next;
+	int			chunk_count;
+
+	bool		ok;
+	bool		broker_down;	/* the trouble is one of connections */
+	bool		group_warned;
+	int			sqlerrcode;
+	char		message[512];
+	double		rtt_ms;
+	instr_time	probed_at;
+} KafkaReader;
+
+/* --------------------------------------------------------- open and close */
+
+static StreamReader *
+kafka_reader_open(const Stream *stream, Oid userid, Size memory)
+{
+	KafkaReader *kafka = palloc0(sizeof(KafkaReader));
+	Size		fetch_bytes = Min(Max(memory / 8, 64 * 1024), 8 * 1024 * 1024);
+	uint64		one = 1;
+	KafkaProperty properties[] = {
+		{"group.id", stream->group_id},
+		{"enable.auto.commit", "false"},
+		{"enable.auto.offset.store", "false"},
+		{"auto.offset.reset", "error"},
+		{"isolation.level", "read_committed"},
+		{"enable.partition.eof", "true"},
+		{"allow.auto.create.topics", "false"},
+		{"topic.metadata.propagation.max.ms", "1000"},
+		{"log.queue", "true"},
+		{"log_level", "4"},
+
+		/* Half for payloads, half for librdkafka's own bookkeeping. */
+		{"queued.max.messages.kbytes",
+		psprintf("%zu", Min(Max(memory / 2 / 1024, 1), 2097151))},
+		{"queued.min.messages",
+		psprintf("%zu", Min(Max(memory / 2 / QUEUED_OVERHEAD, 1), 1000000))},
+		{"fetch.message.max.bytes", psprintf("%zu", fetch_bytes)},
+		{"fetch.max.bytes", psprintf("%zu", fetch_bytes * 4)},
+	};
+
+	kafka->topic = pstrdup(stream->topic);
+	kafka->ok = true;
+	kafka->rtt_ms = -1;
+	kafka->assignment = AllocSetContextCreate(CurrentMemoryContext, "pg_kappa assignment",
+											  ALLOCSET_SMALL_SIZES);
+	reader_register(&kafka->reader, &kafka_log);
+
+	kafka->handle = kafka_open(stream, userid, KAFKA_CONSUMER,
+							   properties, lengthof(properties));
+	kafka->kafka_topic = rd_kafka_topic_new(kafka->handle, kafka->topic, NULL);
+	if (kafka->kafka_topic == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("could not open topic \"%s\" of stream %s: %s",
+						kafka->topic, stream->name,
+						rd_kafka_err2str(rd_kafka_last_error()))));
+	kafka->messages = rd_kafka_queue_get_consumer(kafka->handle);
+	kafka->events = rd_kafka_queue_get_main(kafka->handle);
+	rd_kafka_queue_io_event_enable(kafka->messages, kafka->reader.event_fd, &one, sizeof(one));
+
+	return &kafka->reader;
+}
+
+static void
+drop_chunk(KafkaReader *kafka)
+{
+	while (kafka->chunk_next < kafka->chunk_count)
+		rd_kafka_message_destroy(kafka->chunk[kafka->chunk_next++]);
+}
+
+static void
+kafka_reader_close(StreamReader *reader)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+
+	if (kafka->handle == NULL)
+		return;
+
+	/* librdkafka waits for whatever still refers to the handle. */
+	drop_chunk(kafka);
+	if (kafka->messages)
+	{
+		rd_kafka_queue_io_event_enable(kafka->messages, -1, NULL, 0);
+		rd_kafka_queue_destroy(kafka->messages);
+	}
+	if (kafka->events)
+		rd_kafka_queue_destroy(kafka->events);
+	if (kafka->kafka_topic)
+		rd_kafka_topic_destroy(kafka->kafka_topic);
+
+	/* The group has no members to say goodbye to. */
+	rd_kafka_destroy_flags(kafka->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	kafka->handle = NULL;
+}
+
+/* ------------------------------------------------------------------ state */
+
+static void
+note_success(KafkaReader *kafka)
+{
+	kafka->ok = true;
+	kafka->broker_down = false;
+}
+
+/*
+ * Notes trouble.  The first report of it stays: librdkafka goes from the
+ * cause ("connection refused") to the general ("all brokers are down").
+ */
+static void
+note_trouble(KafkaReader *kafka, rd_kafka_resp_err_t err, const char *detail)
+{
+	int			sqlerrcode = kafka_sqlstate(err);
+
+	if (!kafka->ok && kafka->sqlerrcode == sqlerrcode &&
+		(err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+		 err == RD_KAFKA_RESP_ERR__TRANSPORT ||
+		 err == RD_KAFKA_RESP_ERR__TIMED_OUT))
+		return;
+
+	kafka->ok = false;
+	kafka->sqlerrcode = sqlerrcode;
+	kafka->broker_down = sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+	if (sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
+		snprintf(kafka->message, sizeof(kafka->message),
+				 "Kafka topic \"%s\" does not exist", kafka->topic);
+	else
+		snprintf(kafka->message, sizeof(kafka->message),
+				 "could not read Kafka topic \"%s\": %s", kafka->topic, detail);
+}
+
+/* An error that came without a topic: of a connection, or of the group. */
+static void
+note_error_event(KafkaReader *kafka, rd_kafka_resp_err_t err, const char *detail)
+{
+	switch (err)
+	{
+		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+			if (!kafka->group_warned)
+				ereport(WARNING,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("offsets of Kafka topic \"%s\" cannot be reported to its consumer group",
+								kafka->topic),
+						 errdetail("The broker denies access to the group.")));
+			kafka->group_warned = true;
+			break;
+		case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+		case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+			elog(DEBUG1, "Kafka: %s", detail);
+			break;
+		default:
+			note_trouble(kafka, err, detail);
+	}
+}
+
+/* What the main queue has for us. */
+static void
+serve_events(KafkaReader *kafka)
+{
+	rd_kafka_event_t *event;
+
+	while ((event = rd_kafka_queue_poll(kafka->events, 0)) != NULL)
+	{
+		rd_kafka_event_type_t type = rd_kafka_event_type(event);
+		rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+		const char *facility;
+		const char *text = "";
+		int			level;
+		char		line[400];
+
+		if (type == RD_KAFKA_EVENT_LOG)
+			rd_kafka_event_log(event, &facility, &text, &level);
+		else if (err)
+			text = rd_kafka_event_error_string(event);
+		strlcpy(line, text ? text : rd_kafka_err2str(err), sizeof(line));
+		rd_kafka_event_destroy(event);
+
+		/* Now that the event is gone, an error may be raised. */
+		if (type == RD_KAFKA_EVENT_ERROR)
+			note_error_event(kafka, err, line);
+		else if (line[0] != '\0')
+			elog(DEBUG1, "Kafka: %s", line);
+	}
+}
+
+/* Has it been so many milliseconds since start? */
+static bool
+elapsed(instr_time start, double milliseconds)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_MILLISEC(now) >= milliseconds;
+}
+
+/*
+ * A reader at the end of its partitions hears nothing when a broker comes
+ * back.  So while connections are in trouble, ask.
+ */
+static void
+probe_broker(KafkaReader *kafka)
+{
+	const struct rd_kafka_metadata *metadata;
+	rd_kafka_resp_err_t err;
+
+	if (!INSTR_TIME_IS_ZERO(kafka->probed_at) &&
+		!elapsed(kafka->probed_at, PROBE_INTERVAL_MS))
+		return;
+	INSTR_TIME_SET_CURRENT(kafka->probed_at);
+
+	err = rd_kafka_metadata(kafka->handle, 0, kafka->kafka_topic, &metadata,
+							FIRST_SLICE);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		rd_kafka_metadata_destroy(metadata);
+		note_success(kafka);
+	}
+}
+
+static StreamReaderState
+kafka_reader_state(StreamReader *reader)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+	StreamReaderState state;
+
+	serve_events(kafka);
+	if (kafka->broker_down)
+		probe_broker(kafka);
+
+	state.ok = kafka->ok;
+	state.sqlerrcode = kafka->ok ? 0 : kafka->sqlerrcode;
+	state.message = kafka->ok ? NULL : kafka->message;
+	state.rtt_ms = kafka->rtt_ms;
+	state.queued_messages = rd_kafka_queue_length(kafka->messages) +
+		kafka->chunk_count - kafka->chunk_next;
+	return state;
+}
+
+/* -------------------------------------------------- questions to the broker */
+
+/* A call that waits, in slices. */
+typedef struct Patience
+{
+	instr_time	start;
+	int			timeout_ms;
+	int			slice_ms;
+} Patience;
+
+static void
+patience_start(Patience *patience, int timeout_ms)
+{
+	INSTR_TIME_SET_CURRENT(patience->start);
+	patience->timeout_ms = timeout_ms;
+	patience->slice_ms = Max(Min(FIRST_SLICE, timeout_ms), 1);
+}
+
+/*
+ * After a try that failed with err: shall we try again?  Notes the trouble.
+ * A failure that came at once is followed by a pause.
+ */
+static bool
+try_again(KafkaReader *kafka, Patience *patience, rd_kafka_resp_err_t err)
+{
+	serve_events(kafka);
+	note_trouble(kafka, err, rd_kafka_err2str(err));
+
+	if (elapsed(patience->start, patience->timeout_ms))
+		return false;
+	if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
+		patience->slice_ms = Min(2 * patience->slice_ms, LONGEST_SLICE);
+	else if (err != RD_KAFKA_RESP_ERR__TRANSPORT)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 50, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
+/* One question for the topic's metadata. */
+static rd_kafka_resp_err_t
+ask_partitions(KafkaReader *kafka, int slice_ms, int *count)
+{
+	const struct rd_kafka_metadata *metadata;
+	instr_time	start;
+	instr_time	end;
+	rd_kafka_resp_err_t err;
+
+	INSTR_TIME_SET_CURRENT(start);
+	err = rd_kafka_metadata(kafka->handle, 0, kafka->kafka_topic, &metadata, slice_ms);
+	if (err)
+		return err;
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+
+	if (metadata->topic_cnt == 1)
+	{
+		err = metadata->topics[0].err;
+		*count = metadata->topics[0].partition_cnt;
+		if (err == RD_KAFKA_RESP_ERR_NO_ERROR && *count == 0)
+			err = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+	}
+	else
+		err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+	rd_kafka_metadata_destroy(metadata);
+
+	if (kafka->rtt_ms < 0)
+		kafka->rtt_ms = INSTR_TIME_GET_MILLISEC(end);
+	else
+		kafka->rtt_ms += (INSTR_TIME_GET_MILLISEC(end) - kafka->rtt_ms) / 8;
+	return err;
+}
+
+static int
+kafka_reader_partitions(StreamReader *reader, int timeout_ms)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+	Patience	patience;
+	rd_kafka_resp_err_t err;
+	int			count = 0;
+
+	patience_start(&patience, timeout_ms);
+	do
+	{
+		err = ask_partitions(kafka, patience.slice_ms, &count);
+		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
+			note_success(kafka);
+			return count;
+		}
+		if (kafka_sqlstate(err) == ERRCODE_UNDEFINED_OBJECT ||
+			err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		{
+			note_trouble(kafka, err, rd_kafka_err2str(err));
+			return -1;
+		}
+	} while (try_again(kafka, &patience, err));
+
+	return -1;
+}
+
+/* One question for offsets: offsets[i] is the answer where there was no error. */
+static rd_kafka_resp_err_t
+ask_offsets(KafkaReader *kafka, int n, int64 *offsets, int slice_ms)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+	rd_kafka_resp_err_t err;
+
+	for (int i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(list, kafka->topic, i)->offset = offsets[i];
+	err = rd_kafka_offsets_for_times(kafka->handle, list, slice_ms);
+	for (int i = 0; i < n && !err; i++)
+		err = list->elems[i].err;
+	for (int i = 0; i < n && !err; i++)
+	{
+		int64		offset = list->elems[i].offset;
+
+		offsets[list->elems[i].partition] = offset < 0 ? LOG_END : offset;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
+static bool
+kafka_reader_lookup(StreamReader *reader, int n, int64 *offsets, int timeout_ms)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+	Patience	patience;
+	rd_kafka_resp_err_t err;
+
+	patience_start(&patience, timeout_ms);
+	do
+	{
+		err = ask_offsets(kafka, n, offsets, patience.slice_ms);
+		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
+			note_success(kafka);
+			return true;
+		}
+	} while (try_again(kafka, &patience, err));
+
+	return false;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static void
+kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t err;
+	MemoryContext oldcontext;
+
+	drop_chunk(kafka);
+	kafka->npartitions = 0;
+	kafka->index_size = 0;
+	kafka->lost_reason = NULL;
+	MemoryContextReset(kafka->assignment);
+
+	oldcontext = MemoryContextSwitchTo(kafka->assignment);
+	for (int i = 0; i < n; i++)
+		kafka->index_size = Max(kafka->index_size, positions[i].partition + 1);
+	kafka->index_of = palloc((kafka->index_size + 1) * sizeof(int));
+	for (int i = 0; i < kafka->index_size; i++)
+		kafka->index_of[i] = -1;
+	kafka->partitions = palloc0((n + 1) * sizeof(KafkaPartition));
+	MemoryContextSwitchTo(oldcontext);
+
+	list = rd_kafka_topic_partition_list_new(n);
+	for (int i = 0; i < n; i++)
+	{
+		kafka->partitions[i].position = positions[i];
+		kafka->partitions[i].position.at_end = false;
+		kafka->index_of[positions[i].partition] = i;
+		rd_kafka_topic_partition_list_add(list, kafka->topic, positions[i].partition)->offset =
+			positions[i].next_offset;
+	}
+	kafka->npartitions = n;
+
+	/* Nothing of an earlier assignment comes after this. */
+	err = rd_kafka_assign(kafka->handle, n > 0 ? list : NULL);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (err)
+		ereport(ERROR,
+				(errcode(kafka_sqlstate(err)),
+				 errmsg("could not assign partitions of Kafka topic \"%s\": %s",
+						kafka->topic, rd_kafka_err2str(err))));
+}
+
+/* The partition of a message or of its error; NULL if it is none of ours. */
+static KafkaPartition *
+find_partition(KafkaReader *kafka, int32 partition)
+{
+	if (partition < 0 || partition >= kafka->index_size ||
+		kafka->index_of[partition] < 0)
+		return NULL;
+	return &kafka->partitions[kafka->index_of[partition]];
+}
+
+/* What librdkafka has to say about a partition in place of a message. */
+static void
+take_error(KafkaReader *kafka, const rd_kafka_message_t *message)
+{
+	KafkaPartition *partition = NULL;
+
+	/* An error that is about no topic has none. */
+	if (message->rkt)
+		partition = find_partition(kafka, message->partition);
+	if (partition == NULL)
+	{
+		note_error_event(kafka, message->err, rd_kafka_message_errstr(message));
+		return;
+	}
+
+	switch (message->err)
+	{
+		case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+			if (message->offset >= partition->position.next_offset)
+				partition->position.next_offset = message->offset;
+			partition->position.end_offset = partition->position.next_offset;
+			partition->position.at_end = true;
+			note_success(kafka);
+			break;
+		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+			partition->lost = true;
+			if (kafka->lost_reason == NULL)
+				kafka->lost_reason =
+					MemoryContextStrdup(kafka->assignment, rd_kafka_message_errstr(message));
+			break;
+		default:
+			note_trouble(kafka, message->err, rd_kafka_message_errstr(message));
+	}
+}
+
+/* Bytes that pack_headers() will write. */
+static Size
+headers_size(const rd_kafka_headers_t *headers)
+{
+	Size		size = 0;
+	const char *name;
+	const void *value;
+	size_t		value_len;
+
+	for (size_t i = 0;
+		 rd_kafka_header_get_all(headers, i, &name, &value, &value_len) == RD_KAFKA_RESP_ERR_NO_ERROR;
+		 i++)
+		size += 2 * sizeof(int32) + strlen(name) + (value ? value_len : 0);
+	return size;
+}
+
+/* Lays headers out as message.h says. */
+static void
+pack_headers(const rd_kafka_headers_t *headers, char *place)
+{
+	const char *name;
+	const void *value;
+	size_t		value_len;
+
+	for (size_t i = 0;
+		 rd_kafka_header_get_all(headers, i, &name, &value, &value_len) == RD_KAFKA_RESP_ERR_NO_ERROR;
+		 i++)
+	{
+		int32		name_len = strlen(name);
+		int32		len = value ? (int32) value_len : -1;
+
+		memcpy(place, &name_len, sizeof(int32));
+		place += sizeof(int32);
+		memcpy(place, name, name_len);
+		place += name_len;
+		memcpy(place, &len, sizeof(int32));
+		place += sizeof(int32);
+		if (len > 0)
+		{
+			memcpy(place, value, len);
+			place += len;
+		}
+	}
+}
+
+/* Kafka's milliseconds since 1970, if they are a timestamp to PostgreSQL. */
+static TimestampTz
+message_timestamp(const rd_kafka_message_t *message)
+{
+	const int64 epoch_ms =
+	(UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * INT64CONST(86400000);
+	rd_kafka_timestamp_type_t type;
+	int64		ms = rd_kafka_message_timestamp(message, &type);
+	TimestampTz timestamp;
+
+	if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 ||
+		ms > PG_INT64_MAX / 1000)
+		return NO_TIMESTAMP;
+	timestamp = (ms + epoch_ms) * 1000;
+	return IS_VALID_TIMESTAMP(timestamp) ? timestamp : NO_TIMESTAMP;
+}
+
+/*
+ * Copies a message into the batch; false if it does not fit any more.  A first
+ * message always fits.
+ */
+static bool
+take_message(KafkaReader *kafka, const rd_kafka_message_t *message,
+			 MessageBatch *batch, Size max_bytes)
+{
+	KafkaPartition *partition = find_partition(kafka, message->partition);
+	rd_kafka_headers_t *headers = NULL;
+	Size		headers_len = 0;
+	StreamMessage *copy;
+
+	if (partition == NULL || message->offset < partition->position.next_offset)
+		return true;
+
+	if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		headers_len = headers_size(headers);
+	if (batch->count > 0 &&
+		batch->bytes + message_size(message->len, message->key_len, headers_len) > max_bytes)
+		return false;
+
+	copy = message_batch_add(batch, message->payload, message->len,
+							 message->key, message->key_len, headers_len);
+	copy->partition = message->partition;
+	copy->offset = message->offset;
+	copy->timestamp = message_timestamp(message);
+	if (headers_len > 0)
+		pack_headers(headers, unconstify(char *, copy->headers));
+
+	partition->position.next_offset = message->offset + 1;
+	partition->position.at_end = false;
+	partition->last_index = batch->count - 1;
+	return true;
+}
+
+/* Takes more messages from librdkafka; false if there are none now. */
+static bool
+fill_chunk(KafkaReader *kafka, int wanted)
+{
+	ssize_t		count;
+
+	CHECK_FOR_INTERRUPTS();
+	kafka->chunk_next = kafka->chunk_count = 0;
+	count = rd_kafka_consume_batch_queue(kafka->messages, 0, kafka->chunk,
+										 Min(wanted, CHUNK_SIZE));
+	kafka->chunk_count = Max(count, 0);
+	return count > 0;
+}
+
+/* The log identity of a partition's last message. */
+static void
+identify_last(StreamPosition *position, const StreamMessage *message)
+{
+	uint64		hash;
+
+	/* A message without key is not one with an empty key. */
+	hash = hash_bytes_extended((const unsigned char *) message->key,
+							   message->key_len, message->key ? 1 : 0);
+	hash = hash_bytes_extended((const unsigned char *) message->value,
+							   message->value_len, hash + (message->value ? 1 : 0));
+	position->last_offset = message->offset;
+	position->last_timestamp = message->timestamp;
+	position->last_hash = (int64) hash;
+}
+
+/* Brings the positions up to date and gives them to the batch. */
+static void
+finish_read(KafkaReader *kafka, MessageBatch *batch)
+{
+	StreamPosition *result = message_batch_positions(batch, kafka->npartitions);
+
+	for (int i = 0; i < kafka->npartitions; i++)
+	{
+		KafkaPartition *partition = &kafka->partitions[i];
+		StreamPosition *position = &partition->position;
+		int64		low;
+		int64		high;
+
+		if (partition->last_index >= 0)
+			identify_last(position, &batch->messages[partition->last_index]);
+
+		/*
+		 * Between two ends of the log all we know is how far the broker has
+		 * got, which may be more than what is stable.
+		 */
+		if (!position->at_end &&
+			rd_kafka_get_watermark_offsets(kafka->handle, kafka->topic, position->partition,
+										   &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+			high > position->end_offset)
+			position->end_offset = high;
+		if (position->end_offset >= 0 && position->end_offset < position->next_offset)
+			position->end_offset = position->next_offset;
+
+		result[i] = *position;
+	}
+}
+
+static void
+check_lost(KafkaReader *kafka)
+{
+	for (int i = 0; i < kafka->npartitions; i++)
+	{
+		StreamPosition *position = &kafka->partitions[i].position;
+
+		if (kafka->partitions[i].lost)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("offset %lld of Kafka topic \"%s\", partition %d, is not in the log",
+							(long long) position->next_offset, kafka->topic,
+							position->partition),
+					 errdetail("The broker says: %s", kafka->lost_reason),
+					 errhint("The topic was truncated, deleted or created anew, or its retention has removed the message.")));
+	}
+}
+
+static int
+kafka_reader_read(StreamReader *reader, MessageBatch *batch,
+				  int max_messages, Size max_bytes)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+	int			before = batch->count;
+
+	serve_events(kafka);
+	for (int i = 0; i < kafka->npartitions; i++)
+		kafka->partitions[i].last_index = -1;
+
+	while (batch->count < max_messages)
+	{
+		rd_kafka_message_t *message;
+
+		if (kafka->chunk_next == kafka->chunk_count &&
+			!fill_chunk(kafka, max_messages - batch->count))
+			break;
+
+		message = kafka->chunk[kafka->chunk_next];
+		if (message->err)
+			take_error(kafka, message);
+		else if (!take_message(kafka, message, batch, max_bytes))
+			break;
+		kafka->chunk_next++;
+		rd_kafka_message_destroy(message);
+	}
+
+	if (batch->count > before)
+		note_success(kafka);
+	finish_read(kafka, batch);
+
+	/* What came before the gap is good, and handed out first. */
+	if (batch->count == before)
+		check_lost(kafka);
+	return batch->count - before;
+}
+
+static bool
+kafka_reader_pending(StreamReader *reader)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+
+	return kafka->chunk_next < kafka->chunk_count ||
+		rd_kafka_queue_length(kafka->messages) > 0;
+}
+
+static void
+kafka_reader_report_offsets(StreamReader *reader, const StreamPosition *positions, int n)
+{
+	KafkaReader *kafka = (KafkaReader *) reader;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+	rd_kafka_resp_err_t err;
+
+	for (int i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(list, kafka->topic, positions[i].partition)->offset =
+			positions[i].next_offset;
+	err = rd_kafka_commit(kafka->handle, list, 1);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (err)
+		elog(DEBUG1, "Kafka: could not report offsets: %s", rd_kafka_err2str(err));
+}
+
+const LogMethods kafka_log = {
+	.open = kafka_reader_open,
+	.close = kafka_reader_close,
+	.state = kafka_reader_state,
+	.partitions = kafka_reader_partitions,
+	.lookup = kafka_reader_lookup,
+	.assign = kafka_reader_assign,
+	.read = kafka_reader_read,
+	.pending = kafka_reader_pending,
+	.report_offsets = kafka_reader_report_offsets
+};

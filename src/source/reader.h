@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.h
+ *	  What a kind of log does for a StreamReader.
+ *
+ * Kafka is the one kind so far.  Only for the files of this room.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAPPA_READER_H
+#define KAPPA_READER_H
+
+#include "lib/ilist.h"
+
+#include "source/source.h"
+
+typedef struct LogMethods
+{
+	/* A reader in the current context; resources are its own to free. */
+	StreamReader *(*open) (const Stream *stream, Oid userid, Size memory);
+
+	/* Gives everything but memory back.  Must not raise errors. */
+	void		(*close) (StreamReader *reader);
+
+	StreamReaderState (*state) (StreamReader *reader);
+	int			(*partitions) (StreamReader *reader, int timeout_ms);
+
+	/*
+	 * For each of n partitions, asks for the offset in offsets[i]:
+	 * LOG_FIRST, LOG_END or a Unix time in milliseconds.  A time beyond the
+	 * last message gives LOG_END.
+	 */
+	bool		(*lookup) (StreamReader *reader, int n, int64 *offsets, int timeout_ms);
+
+	void		(*assign) (StreamReader *reader, const StreamPosition *positions, int n);
+	int			(*read) (StreamReader *reader, MessageBatch *batch,
+						 int max_messages, Size max_bytes);
+
+	/* Would read find something without waiting? */
+	bool		(*pending) (StreamReader *reader);
+	void		(*report_offsets) (StreamReader *reader,
+								   const StreamPosition *positions, int n);
+} LogMethods;
+
+#define LOG_END		INT64CONST(-1)
+#define LOG_FIRST	INT64CONST(-2)
+
+/* The head of every kind's reader. */
+struct StreamReader
+{
+	const LogMethods *methods;
+	MemoryContext context;		/* the reader's own */
+	MemoryContextCallback at_reset;
+	dlist_node	node;			/* in the backend's list of open readers */
+	bool		open;
+	int			event_fd;		/* readable when something may have arrived */
+};
+
+/* See reader.c. */
+extern void reader_register(StreamReader *reader, const LogMethods *methods);
+
+extern const LogMethods kafka_log;
+
+#endif							/* KAPPA_READER_H */

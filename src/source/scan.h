@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.h
+ *	  Execution of a ForeignScan over a stream.
+ *
+ * Only for the files of this room.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAPPA_SCAN_H
+#define KAPPA_SCAN_H
+
+#include "commands/explain.h"
+#include "foreign/fdwapi.h"
+
+/* ForeignScan.fdw_private, a list of: */
+#define SCAN_COLUMNS	0		/* attribute numbers that the query uses (IntList) */
+
+extern void scan_begin(ForeignScanState *node, int eflags);
+extern TupleTableSlot *scan_next(ForeignScanState *node);
+extern void scan_restart(ForeignScanState *node);
+extern void scan_end(ForeignScanState *node);
+extern void scan_explain(ForeignScanState *node, ExplainState *es);
+
+#endif							/* KAPPA_SCAN_H */
