@@ -90,24 +90,37 @@ hll_format_size_bound(const HyperLogLog *hll)
 
 /* ---------------------------------------------------------------- tokens */
 
-/* Reads a varint; false if it does not end, or ends in a superfluous zero. */
-static bool
+/*
+ * Reads a varint; false if it does not end in time, or ends in a superfluous
+ * zero byte.
+ *
+ * All its bytes are taken at once, since their number is hard to predict: the
+ * lowest byte without the high bit is the last.
+ */
+static inline bool
 read_varint(const uint8 **p, const uint8 *end, uint32 *value)
 {
-	uint32		result = 0;
+	uint32		word = 0;
+	uint32		last;
+	int			size;
 
-	for (int shift = 0; shift < 7 * MAX_VARINT_SIZE && *p < end; shift += 7)
+	if (end - *p >= MAX_VARINT_SIZE)
+		word = (*p)[0] | (*p)[1] << 8 | (*p)[2] << 16 | (uint32) (*p)[3] << 24;
+	else
 	{
-		uint8		byte = *(*p)++;
-
-		result |= (uint32) (byte & 0x7F) << shift;
-		if (byte < 0x80)
-		{
-			*value = result;
-			return byte != 0 || shift == 0;
-		}
+		for (int i = 0; i < MAX_VARINT_SIZE; i++)
+			word |= (*p + i < end ? (*p)[i] : 0x80U) << (8 * i);
 	}
-	return false;
+
+	last = ~word & 0x80808080;
+	if (last == 0)
+		return false;
+	size = pg_rightmost_one_pos32(last) / 8 + 1;
+	word &= UINT32_MAX >> (8 * (MAX_VARINT_SIZE - size));
+	*value = (word & 0x7F) | (word & 0x7F00) >> 1 |
+		(word & 0x7F0000) >> 2 | (word & 0x7F000000) >> 3;
+	*p += size;
+	return size == 1 || (word >> (8 * (size - 1))) != 0;
 }
 
 static uint8 *

@@ -59,17 +59,27 @@ finish(uint64 h1, uint64 h2, size_t len)
 	return avalanche(h1) + avalanche(h2);
 }
 
-/* len (at most 8) bytes as a little-endian number */
+/* len (1 to 8) bytes as a little-endian number */
 static inline uint64
 read_word(const uint8 *data, size_t len)
 {
 	uint64		word = 0;
 
 #ifndef WORDS_BIGENDIAN
+	/* In two overlapping reads, rather than byte by byte. */
 	if (len == 8)
 	{
 		memcpy(&word, data, 8);
 		return word;
+	}
+	if (len >= 4)
+	{
+		uint32		first;
+		uint32		last;
+
+		memcpy(&first, data, 4);
+		memcpy(&last, data + len - 4, 4);
+		return first | (uint64) last << (8 * (len - 4));
 	}
 #endif
 	for (size_t i = 0; i < len; i++)

@@ -45,7 +45,7 @@ SELECT approx_count_distinct(i % 2 = 0) AS bool, approx_count_distinct(i::oid) A
        approx_count_distinct(date '2026-01-01' + i) AS date, approx_count_distinct(timestamptz '2026-01-01 0:0 UTC' + i * interval '1 s') AS timestamptz,
        approx_count_distinct(timestamp '2026-01-01' + i * interval '1 s') AS timestamp, approx_count_distinct(time '0:0' + i * interval '1 s') AS time,
        approx_count_distinct(lpad(i::text, 32, '0')::uuid) AS uuid, approx_count_distinct(i * interval '1 s') AS interval,
-       approx_count_distinct(ARRAY[i, 1]) AS array, approx_count_distinct(ROW(i, 'x')) AS record, approx_count_distinct(to_jsonb(i)) AS jsonb,
+       approx_count_distinct(ARRAY[i, 1]) AS array, approx_count_distinct(ROW(i, 'x'::text)) AS record, approx_count_distinct(to_jsonb(i)) AS jsonb,
        approx_count_distinct(int4range(0, i)) AS range, approx_count_distinct('10.0.0.0'::inet + i) AS inet
 FROM generate_series(1, 100) i;
 SELECT approx_count_distinct('x'::text), approx_count_distinct(repeat('x', 100000) || i) AS long FROM generate_series(1, 20) i;
