@@ -458,3 +458,39 @@ catalog_hidden_relations(Oid view)
 	extension_leave(&save);
 	return result;
 }
+
+/* -------------------------------------------------------------- dependants */
+
+Oid
+catalog_view_of_hidden(Oid relid)
+{
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(relid)};
+
+	if (!OidIsValid(catalog_table("views")))
+		return InvalidOid;
+	return DatumGetObjectId(run_command("SELECT view::oid FROM kappa.views"
+										" WHERE $1 IN (definition::oid, delta::oid, state::oid)",
+										1, types, values, NULL));
+}
+
+bool
+catalog_stream_used(Oid stream, Bitmapset **columns)
+{
+	ListCell   *lc;
+	bool		used = false;
+
+	*columns = NULL;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, view_list())
+	{
+		ContinuousView *cv = lfirst(lc);
+
+		if (cv->stream != stream)
+			continue;
+		used = true;
+		*columns = bms_add_members(*columns, cv->columns);
+	}
+	PopActiveSnapshot();
+	return used;
+}

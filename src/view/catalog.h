@@ -22,6 +22,15 @@ extern void catalog_set_error(const ContinuousView *cv, const char *error);
 /* The relations that belong to a view, all generations; NIL if not registered. */
 extern List *catalog_hidden_relations(Oid view);
 
+/* The view to which a hidden relation belongs; InvalidOid if to none. */
+extern Oid	catalog_view_of_hidden(Oid relid);
+
+/*
+ * Do views depend on this stream?  Then also which of its columns they use (may
+ * be none).
+ */
+extern bool catalog_stream_used(Oid stream, Bitmapset **columns);
+
 /* Removes every row about a view; no error if there are none. */
 extern void catalog_remove_view(Oid view);
 

@@ -22,7 +22,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
@@ -318,18 +317,6 @@ create_view(RangeVar *view, Query *query)
 	return address;
 }
 
-/* DROP .. CASCADE of what the definition uses takes V. */
-static void
-depend_on_definition(Oid view, Oid definition)
-{
-	ObjectAddress dependent;
-	ObjectAddress referenced;
-
-	ObjectAddressSet(dependent, RelationRelationId, view);
-	ObjectAddressSet(referenced, RelationRelationId, definition);
-	recordDependencyOn(&dependent, &referenced, DEPENDENCY_NORMAL);
-}
-
 /* ---------------------------------------------------------------- the start */
 
 static void
@@ -400,7 +387,7 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 		fill_single_row(derivation, state);
 	address = create_view(stmt->view, view_read_query(derivation, cv.state));
 	cv.view = address.objectId;
-	depend_on_definition(cv.view, cv.definition);
+	view_record_dependencies(cv.view, cv.definition, cv.delta);
 
 	catalog_add_view(&cv, derivation);
 	resolve_start(cv.view);

@@ -52,6 +52,12 @@ extern void view_set_options(Oid view, List *options);
 extern void view_follow_owner(Oid view);
 
 /*
+ * V's dependencies on its hidden views, which a dump does not keep: made at
+ * creation, and again by kappa.resume after a restore.
+ */
+extern void view_record_dependencies(Oid view, Oid definition, Oid delta);
+
+/*
  * A statement that would touch an object that belongs to a continuous view, or
  * a stream that one depends on, in a way that SQL.md refuses: raises the
  * error.  Called before every utility statement that names relations.

@@ -1,0 +1,306 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *	  Statements that would break a continuous view behind its back.
+ *
+ * Three kinds of relations are looked after: the views themselves, which must
+ * stay what was derived; what belongs to them in kappa_state; and streams that
+ * they read, whose log and columns must go on meaning what they meant when the
+ * messages so far were counted.
+ *
+ * All of it concerns the owners of these things, who are allowed much: nobody
+ * else gets as far.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "nodes/makefuncs.h"
+#include "utils/lsyscache.h"
+
+#include "view/catalog.h"
+#include "view/view.h"
+
+/* Options of a stream that decide what its log, rows and watermarks are. */
+static const char *const fixed_stream_options[] = {
+	"topic", "format", "event_time", "watermark_delay", "watermark_max_ahead",
+};
+
+static Oid
+find_relation(const RangeVar *name)
+{
+	return name ? RangeVarGetRelid(name, NoLock, true) : InvalidOid;
+}
+
+/* ------------------------------------------------------------ hidden relations */
+
+static void
+refuse_hidden(Oid relid, const char *action)
+{
+	Oid			view;
+
+	if (get_rel_namespace(relid) != get_namespace_oid("kappa_state", true))
+		return;
+	view = catalog_view_of_hidden(relid);
+	if (!OidIsValid(view))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("cannot %s \"%s\"", action, get_rel_name(relid)),
+			 errdetail("It belongs to continuous view \"%s\".", get_rel_name(view)),
+			 errhint("Alter or drop the continuous view.")));
+}
+
+/* What may be changed about a state table: where and how it is stored. */
+static bool
+concerns_storage_only(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		switch (lfirst_node(AlterTableCmd, lc)->subtype)
+		{
+			case AT_SetRelOptions:
+			case AT_ResetRelOptions:
+			case AT_SetTableSpace:
+			case AT_SetStatistics:
+			case AT_SetStorage:
+			case AT_SetCompression:
+			case AT_ClusterOn:
+			case AT_DropCluster:
+				break;
+			default:
+				return false;
+		}
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------- streams */
+
+static void
+refuse_stream_change(Oid stream, const char *what, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("cannot change %s \"%s\" of stream \"%s\"", what, name, get_rel_name(stream)),
+			 errdetail("Continuous views have been computed with it as it is."),
+			 errhint("Create another foreign table over the topic, or drop the continuous views.")));
+}
+
+static void
+check_stream_options(Oid stream, List *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		for (int i = 0; i < lengthof(fixed_stream_options); i++)
+			if (strcmp(option->defname, fixed_stream_options[i]) == 0)
+				refuse_stream_change(stream, "option", option->defname);
+	}
+}
+
+static void
+check_stream_column(Oid stream, const Bitmapset *columns, const char *name)
+{
+	AttrNumber	attno = get_attnum(stream, name);
+
+	if (attno > 0 && bms_is_member(attno, columns))
+		refuse_stream_change(stream, "column", name);
+}
+
+static void
+check_stream_command(Oid stream, const Bitmapset *columns, const AlterTableCmd *command)
+{
+	switch (command->subtype)
+	{
+		case AT_GenericOptions:
+			check_stream_options(stream, castNode(List, command->def));
+			break;
+		case AT_AlterColumnGenericOptions:
+		case AT_AlterColumnType:
+		case AT_SetNotNull:
+		case AT_DropNotNull:
+			check_stream_column(stream, columns, command->name);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+check_alter_stream(Oid stream, const AlterTableStmt *stmt)
+{
+	Bitmapset  *columns;
+	ListCell   *lc;
+
+	if (!catalog_stream_used(stream, &columns))
+		return;
+	foreach(lc, stmt->cmds)
+		check_stream_command(stream, columns, lfirst_node(AlterTableCmd, lc));
+}
+
+/* A column without a path, and not of metadata, is found by its name. */
+static bool
+is_found_by_name(Oid stream, AttrNumber attno)
+{
+	ListCell   *lc;
+
+	foreach(lc, GetForeignColumnOptions(stream, attno))
+	{
+		const char *name = lfirst_node(DefElem, lc)->defname;
+
+		if (strcmp(name, "path") == 0 || strcmp(name, "metadata") == 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+check_rename_column(Oid stream, const char *name)
+{
+	AttrNumber	attno = get_attnum(stream, name);
+	Bitmapset  *columns;
+
+	if (attno > 0 && catalog_stream_used(stream, &columns) &&
+		bms_is_member(attno, columns) && is_found_by_name(stream, attno))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot rename column \"%s\" of stream \"%s\"", name, get_rel_name(stream)),
+				 errdetail("Continuous views use it, and its values are found by its name."),
+				 errhint("Create another foreign table over the topic, or drop the continuous views.")));
+}
+
+/* ------------------------------------------------------------ the views */
+
+static void
+check_view_command(const AlterTableCmd *command)
+{
+	ListCell   *lc;
+
+	if (command->subtype != AT_SetRelOptions && command->subtype != AT_ReplaceRelOptions)
+		return;
+	foreach(lc, castNode(List, command->def))
+		if (strcmp(lfirst_node(DefElem, lc)->defname, "security_invoker") == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("continuous views do not support option \"%s\"", "security_invoker"),
+					 errdetail("A continuous view is read with its owner's rights.")));
+}
+
+static void
+check_alter_table(const AlterTableStmt *stmt)
+{
+	Oid			relid = find_relation(stmt->relation);
+	ListCell   *lc;
+
+	if (!OidIsValid(relid))
+		return;
+	if (!concerns_storage_only(stmt))
+		refuse_hidden(relid, "alter");
+	if (stream_exists(relid))
+		check_alter_stream(relid, stmt);
+	if (view_exists(relid))
+		foreach(lc, stmt->cmds)
+			check_view_command(lfirst_node(AlterTableCmd, lc));
+}
+
+static void
+check_rename(const RenameStmt *stmt)
+{
+	Oid			relid = find_relation(stmt->relation);
+
+	if (!OidIsValid(relid))
+		return;
+	refuse_hidden(relid, "rename");
+	if (stmt->renameType == OBJECT_COLUMN && stream_exists(relid))
+		check_rename_column(relid, stmt->subname);
+}
+
+static void
+check_replace_view(const ViewStmt *stmt)
+{
+	Oid			relid = stmt->replace ? find_relation(stmt->view) : InvalidOid;
+
+	if (!OidIsValid(relid))
+		return;
+	refuse_hidden(relid, "replace");
+	if (view_exists(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a continuous view", stmt->view->relname),
+				 errhint("Use CREATE OR REPLACE CONTINUOUS VIEW.")));
+}
+
+static void
+check_truncate(const TruncateStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->relations)
+	{
+		Oid			relid = find_relation(lfirst_node(RangeVar, lc));
+
+		if (OidIsValid(relid))
+			refuse_hidden(relid, "truncate");
+	}
+}
+
+static void
+check_rule(const RangeVar *name)
+{
+	Oid			relid = find_relation(name);
+
+	if (!OidIsValid(relid))
+		return;
+	refuse_hidden(relid, "create a rule or trigger on");
+	if (view_exists(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("continuous views do not support rules and triggers")));
+}
+
+void
+view_check_utility(Node *parsetree)
+{
+	switch (nodeTag(parsetree))
+	{
+		case T_AlterTableStmt:
+			check_alter_table((AlterTableStmt *) parsetree);
+			break;
+		case T_RenameStmt:
+			check_rename((RenameStmt *) parsetree);
+			break;
+		case T_AlterObjectSchemaStmt:
+			{
+				Oid			relid = find_relation(((AlterObjectSchemaStmt *) parsetree)->relation);
+
+				if (OidIsValid(relid))
+					refuse_hidden(relid, "move");
+			}
+			break;
+		case T_ViewStmt:
+			check_replace_view((ViewStmt *) parsetree);
+			break;
+		case T_TruncateStmt:
+			check_truncate((TruncateStmt *) parsetree);
+			break;
+		case T_RuleStmt:
+			check_rule(((RuleStmt *) parsetree)->relation);
+			break;
+		case T_CreateTrigStmt:
+			check_rule(((CreateTrigStmt *) parsetree)->relation);
+			break;
+		default:
+			break;
+	}
+}
