@@ -78,6 +78,17 @@ run_pgtap() {
 	done
 }
 
+# The logs of a Perl test that failed: its own, whose end is shown, and those of its servers.
+keep_logs() {
+	local name=t/${1##*/} logs
+	[[ " ${failures[*]-} " = *" $name "* ]] || return 0
+	logs=$results/${name//\//_}.logs
+	mkdir -p "$logs"
+	cp "$TESTDIR"/tmp_check/log/* "$logs/" 2>/dev/null || true
+	tail -n 30 "$logs"/regress_log_* 2>/dev/null || true
+	echo "----"
+}
+
 run_perl() {
 	local file
 	TAP=$WORK/tap
@@ -87,6 +98,7 @@ run_perl() {
 		rm -rf "$TESTDIR"
 		server_dir "$TESTDIR"
 		run_tap "$file" prove --norc -v
+		keep_logs "$file"
 	done
 }
 

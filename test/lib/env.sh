@@ -76,9 +76,10 @@ find_place() {
 	server_dir "$KAPPA_TMP"
 	TESTS=$SRC/test
 	if [ "$WORK" != "$BUILD" ]; then
-		TESTS=$WORK/test
-		cp -r "$SRC/test" "$TESTS"
-		chmod -R a+rX "$TESTS"
+		mkdir "$WORK/src"
+		tar -C "$SRC" --exclude=./build --exclude=./.git -cf - . | tar -C "$WORK/src" -xf -
+		chmod -R a+rX "$WORK/src"
+		TESTS=$WORK/src/test
 	fi
 	export KAPPA_TESTS=$TESTS PATH=$TESTS/lib:$PATH
 }

@@ -1,0 +1,86 @@
+# What the Perl tests share: clusters with pg_kappa, brokers of their own, producing,
+# and the one oracle of every view, kappa.verify.
+package KappaTest;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(kappa_node broker topic produce stream wait_for verified sorted_rows);
+
+# kappa_node(NAME, LINE OF postgresql.conf, ...): a started cluster that holds the extension.
+sub kappa_node
+{
+	my ($name, @conf) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init;
+	$node->append_conf('postgresql.conf', join("\n", "shared_preload_libraries = 'pg_kappa'", @conf));
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pg_kappa');
+	return $node;
+}
+
+# broker(VERB, NAME): start (then it is the one of topic, produce and stream), stop,
+# kill, freeze, thaw a broker of this test.  See lib/broker.
+sub broker
+{
+	my ($verb, $name) = @_;
+	my $answer = `broker $verb "$ENV{TESTDIR}/$name"`;
+	die "broker $verb $name failed" if $?;
+	chomp $answer;
+	$ENV{KAPPA_BROKER} = $answer if $verb eq 'start';
+	return $answer;
+}
+
+# topic(VERB, NAME, ...): see lib/topic.
+sub topic
+{
+	system('topic', @_) == 0 or die "topic @_ failed";
+}
+
+# produce(TOPIC, FILE): each line a message, "key TAB value".
+sub produce
+{
+	my ($topic, $file) = @_;
+	system('kcat', '-P', '-b', $ENV{KAPPA_BROKER}, '-t', $topic, '-K', '\t', '-l', $file) == 0
+	  or die "kcat failed";
+}
+
+# stream(NODE, NAME): a foreign table NAME over the topic NAME with the messages of
+# lib/sales, on a server of the same name.
+sub stream
+{
+	my ($node, $name) = @_;
+	$node->safe_psql('postgres', qq{
+		CREATE SERVER $name FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers '$ENV{KAPPA_BROKER}');
+		CREATE FOREIGN TABLE $name (machine int, item text, price numeric(8,2), sold_at timestamptz,
+			healthy boolean, city text OPTIONS (path 'place.city'), n bigint)
+		SERVER $name OPTIONS (topic '$name', event_time 'sold_at', watermark_delay '20 seconds')});
+}
+
+# wait_for(NODE, VIEW, ...): until each view holds what the topic holds now.
+sub wait_for
+{
+	my ($node, @views) = @_;
+	$node->safe_psql('postgres', "SELECT kappa.wait('$_', '120s')") for @views;
+}
+
+# verified(NODE, VIEW, ...): a test for each view.
+sub verified
+{
+	my ($node, @views) = @_;
+	is($node->safe_psql('postgres', "SELECT * FROM kappa.verify('$_') LIMIT 20"), '', "$_: verified")
+	  for @views;
+}
+
+# sorted_rows(NODE, QUERY): its rows as psql prints them, sorted as bytes.
+sub sorted_rows
+{
+	my ($node, $query) = @_;
+	return [ sort split /\n/, $node->safe_psql('postgres', $query) ];
+}
+
+1;
