@@ -30,28 +30,23 @@
 
 /* ----------------------------------------------------------- what is thrown */
 
-/* May a message cause this error by what it holds? */
+/* Types whose values are names of objects, looked up in the catalogs. */
 static bool
-is_value_error(int sqlstate)
+names_objects(Oid typid)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	switch (typid)
 	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-			return true;
-	}
-	switch (sqlstate)
-	{
-		case ERRCODE_CHECK_VIOLATION:	/* domains */
-		case ERRCODE_NOT_NULL_VIOLATION:
-		case ERRCODE_RAISE_EXCEPTION:
-		case ERRCODE_UNDEFINED_OBJECT:	/* regclass and its like */
-		case ERRCODE_UNDEFINED_TABLE:
-		case ERRCODE_UNDEFINED_FUNCTION:
-		case ERRCODE_AMBIGUOUS_FUNCTION:
-		case ERRCODE_UNDEFINED_SCHEMA:
-		case ERRCODE_INVALID_NAME:
-		case ERRCODE_SYNTAX_ERROR:
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGCLASSOID:
+		case REGCOLLATIONOID:
+		case REGTYPEOID:
+		case REGROLEOID:
+		case REGNAMESPACEOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
 			return true;
 		default:
 			return false;
@@ -59,11 +54,33 @@ is_value_error(int sqlstate)
 }
 
 /*
+ * May a value cause this error?  The same errors as in the evaluation of a
+ * view's query, and what not-null domains and the types above have to say.
+ */
+static bool
+is_value_error(const DecodeColumn *column, int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return true;
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+		case ERRCODE_INVALID_SCHEMA_NAME:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+			return names_objects(column->typid);
+	}
+	return sqlstate == ERRCODE_CHECK_VIOLATION ||
+		sqlstate == ERRCODE_NOT_NULL_VIOLATION ||
+		sqlstate == ERRCODE_RAISE_EXCEPTION;
+}
+
+/*
  * In PG_CATCH: takes the error away and returns its SQLSTATE, or 0 if it is not
  * the value's fault; then *edata is to be thrown on.
  */
 static int
-take_error(MemoryContext context, ErrorData **edata)
+take_error(const DecodeColumn *column, MemoryContext context, ErrorData **edata)
 {
 	int			sqlstate;
 
@@ -71,7 +88,7 @@ take_error(MemoryContext context, ErrorData **edata)
 	*edata = CopyErrorData();
 	FlushErrorState();
 	sqlstate = (*edata)->sqlerrcode;
-	return is_value_error(sqlstate) ? sqlstate : 0;
+	return is_value_error(column, sqlstate) ? sqlstate : 0;
 }
 
 /* ----------------------------------------------------------------- the call */
@@ -90,7 +107,7 @@ call_harmless(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *r
 	}
 	PG_CATCH();
 	{
-		sqlstate = take_error(decoder->values, &edata);
+		sqlstate = take_error(column, decoder->values, &edata);
 		if (sqlstate == 0)
 		{
 			MemoryContextSwitchTo(old);
@@ -120,7 +137,7 @@ call_in_subtransaction(StreamDecoder *decoder, DecodeColumn *column, char *text,
 	}
 	PG_CATCH();
 	{
-		sqlstate = take_error(decoder->values, &edata);
+		sqlstate = take_error(column, decoder->values, &edata);
 		RollbackAndReleaseCurrentSubTransaction();
 		if (sqlstate == 0)
 		{
