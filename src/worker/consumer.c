@@ -40,12 +40,25 @@
 
 #include "worker/worker_internal.h"
 
-/* How long one question to a broker that is there may take. */
-#define ASK_TIMEOUT_MS 2000
+/* How long one question may take to a broker that has just answered another. */
+#define ASK_TIMEOUT_MS 1000
 
-/* How often to ask for what is not there yet: the broker, the topic, a lock. */
-#define CONTACT_PAUSE_MS 50
+/* The same for the first one: 100, 200 .. 800 ms. */
+#define FIRST_ASK_TIMEOUT_MS 100
+#define MAX_ASK_SHIFT 3
+
+/* So many questions without an answer are trouble. */
+#define TROUBLE_AFTER 3
+
+/* How often to ask for what is not there yet. */
+#define CONTACT_PAUSE_MS 20
 #define TROUBLE_PAUSE_MS 1000
+
+/*
+ * Questions to brokers that are away block the worker.  After one that took so
+ * long, none is asked for so many times as long.
+ */
+#define SILENCE_FACTOR 9
 
 /* Pauses after errors that may pass: 1, 2, 4 .. 60 seconds. */
 #define MAX_ERROR_PAUSE_MS 60000
@@ -56,6 +69,8 @@
 
 #define PARTITIONS_POLL_MS 5000
 #define REPORT_MS 1000
+
+static TimestampTz silent_until = 0;
 
 static void consumer_contact(Consumer *consumer);
 static void consumer_check(Consumer *consumer, MessageBatch *scratch);
@@ -228,13 +243,17 @@ wait_a_moment(Consumer *consumer, int64 ms)
 	consumer->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
 
-/* The broker does not answer, or does not know the topic. */
+/*
+ * The broker does not answer, or does not know the topic.  That may be only
+ * because the connection is not up yet.
+ */
 static void
 note_reader_trouble(Consumer *consumer)
 {
 	StreamReaderState state = stream_reader_state(consumer->reader);
 
-	if (state.ok)
+	consumer->unanswered++;
+	if (state.ok || consumer->unanswered < TROUBLE_AFTER)
 		wait_a_moment(consumer, CONTACT_PAUSE_MS);
 	else
 	{
@@ -242,6 +261,29 @@ note_reader_trouble(Consumer *consumer)
 			progress_note_trouble(consumer, state.message);
 		wait_a_moment(consumer, TROUBLE_PAUSE_MS);
 	}
+}
+
+/*
+ * How many partitions the topic has; -1 if the broker cannot be asked now.  A
+ * worker with many consumers of a broker that is away must still serve others.
+ */
+static int
+ask_partitions(Consumer *consumer, int timeout_ms)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	int			n;
+
+	if (start < silent_until)
+		return -1;
+
+	n = stream_reader_partitions(consumer->reader, timeout_ms);
+	if (n <= 0)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		silent_until = now + SILENCE_FACTOR * (now - start);
+	}
+	return n;
 }
 
 /* It cannot go on by itself. */
@@ -322,11 +364,19 @@ compare_bounds(Consumer *consumer, const int64 *first, const int64 *end)
 static void
 consumer_contact(Consumer *consumer)
 {
-	int			n = stream_reader_partitions(consumer->reader, 0);
+	int			n;
 	int64	   *first;
 	int64	   *end;
 	char	   *wrong;
 
+	if (GetCurrentTimestamp() < silent_until)
+	{
+		wait_a_moment(consumer, CONTACT_PAUSE_MS);
+		return;
+	}
+
+	n = ask_partitions(consumer,
+					   FIRST_ASK_TIMEOUT_MS << Min(consumer->unanswered, MAX_ASK_SHIFT));
 	if (n <= 0 ||
 		(consumer->npartitions == 0 && !resolve_start(consumer)) ||
 		(consumer->npartitions < n && !add_partitions(consumer, n)) ||
@@ -453,6 +503,7 @@ start_running(Consumer *consumer)
 	assign_position(consumer);
 	if (consumer->trouble && consumer->failures == 0)
 		progress_clear_trouble(consumer);
+	consumer->unanswered = 0;
 	consumer->next_poll_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														 PARTITIONS_POLL_MS);
 	consumer->state = CONSUMER_RUN;
@@ -464,7 +515,7 @@ start_running(Consumer *consumer)
 static void
 poll_partitions(Consumer *consumer)
 {
-	int			n = stream_reader_partitions(consumer->reader, 0);
+	int			n = ask_partitions(consumer, ASK_TIMEOUT_MS);
 
 	if (n > consumer->npartitions && add_partitions(consumer, n))
 		start_running(consumer);
@@ -474,9 +525,14 @@ poll_partitions(Consumer *consumer)
 static void
 follow_reader_state(Consumer *consumer)
 {
-	StreamReaderState state = stream_reader_state(consumer->reader);
+	StreamReaderState state;
 
-	if (!state.ok && !consumer->trouble)
+	if (consumer->unanswered > 0 && GetCurrentTimestamp() < silent_until)
+		return;
+
+	state = stream_reader_state(consumer->reader);
+	consumer->unanswered = state.ok ? 0 : consumer->unanswered + 1;
+	if (consumer->unanswered >= TROUBLE_AFTER && !consumer->trouble)
 		progress_note_trouble(consumer, state.message);
 	else if (state.ok && consumer->trouble && consumer->failures == 0)
 		progress_clear_trouble(consumer);
@@ -507,7 +563,7 @@ consumer_housekeeping(Consumer *consumer, TimestampTz now)
 			report_offsets(consumer);
 		follow_reader_state(consumer);
 	}
-	if (now >= consumer->next_poll_at)
+	if (now >= consumer->next_poll_at && consumer->unanswered == 0)
 	{
 		consumer->next_poll_at = TimestampTzPlusMilliseconds(now, PARTITIONS_POLL_MS);
 		poll_partitions(consumer);

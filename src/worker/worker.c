@@ -49,6 +49,9 @@
 /* A consumer near the end makes no more than one batch in this time. */
 #define LIVE_INTERVAL_MS 4
 
+/* The same for a position that moves without messages. */
+#define GAP_INTERVAL_MS 100
+
 /* Look at the catalog again even if nobody said that something changed. */
 #define LOOK_MS 30000
 
@@ -506,9 +509,15 @@ run_live(Consumer *consumer, TimestampTz now)
 	read_ms = read_messages(consumer, live_batch, consumer->batch_limit, live_batch_memory());
 	if (live_batch->count == 0)
 	{
-		if (now < consumer->next_gap_at || !has_gap(consumer, live_batch))
+		if (!has_gap(consumer, live_batch))
 			return false;
-		consumer->next_gap_at = TimestampTzPlusMilliseconds(now, 100);
+		if (now < consumer->next_gap_at)
+		{
+			consumer->readable = true;
+			consumer->next_batch_at = consumer->next_gap_at;
+			return false;
+		}
+		consumer->next_gap_at = TimestampTzPlusMilliseconds(now, GAP_INTERVAL_MS);
 	}
 	consumer->next_batch_at = TimestampTzPlusMilliseconds(now, LIVE_INTERVAL_MS);
 	commit_batch(consumer, live_batch, read_ms);

@@ -153,6 +153,7 @@ typedef struct Consumer
 	TimestampTz retry_at;		/* do nothing before then */
 	int			failures;		/* in a row */
 	int			refusals;		/* locks not to be had, in a row */
+	int			unanswered;		/* questions to the broker, in a row */
 	bool		trouble;		/* kappa.views.error says what we wait for */
 
 	/* one run, from open to close */
