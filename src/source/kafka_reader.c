@@ -120,7 +120,9 @@ kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 		{"queued.min.messages",
 		psprintf("%zu", Min(Max(memory / 2 / QUEUED_OVERHEAD, 1), 1000000))},
 		{"fetch.message.max.bytes", psprintf("%zu", fetch_bytes)},
-		{"fetch.max.bytes", psprintf("%zu", fetch_bytes * 4)},
+
+		/* librdkafka wants no less than message.max.bytes. */
+		{"fetch.max.bytes", psprintf("%zu", Max(fetch_bytes * 4, 1000000))},
 	};
 
 	kafka->topic = pstrdup(stream->topic);
