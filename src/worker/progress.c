@@ -243,13 +243,21 @@ next_rate(const PartitionProgress *progress, const StreamPosition *after, Timest
 	return progress->rate < 0 ? rate : progress->rate + weight * (rate - progress->rate);
 }
 
+/* Has it all been read that was in the partition, as far as is known? */
+static bool
+is_at_end(const StreamPosition *position)
+{
+	return position->at_end ||
+		(position->end_offset >= 0 && position->next_offset >= position->end_offset);
+}
+
 /* Is there something to write about a partition? */
 static bool
 has_moved(const PartitionProgress *progress, const StreamPosition *after)
 {
 	return progress->position.next_offset != after->next_offset ||
 		progress->position.end_offset != after->end_offset ||
-		(after->at_end && !progress->live);
+		(is_at_end(after) && !progress->live);
 }
 
 /*
@@ -296,7 +304,7 @@ progress_store(Consumer *consumer, const StreamPosition *after, int n)
 		nulls[LAST_TIMESTAMP][moved] = to->last_timestamp == NO_TIMESTAMP;
 		cells[LAST_HASH][moved] = Int64GetDatum(to->last_hash);
 		nulls[LAST_HASH][moved] = to->last_offset < 0;
-		cells[LIVE][moved] = BoolGetDatum(from->live || to->at_end);
+		cells[LIVE][moved] = BoolGetDatum(from->live || is_at_end(to));
 		cells[END][moved] = Int64GetDatum(to->end_offset);
 		nulls[END][moved] = to->end_offset < 0;
 		cells[RATE][moved] = Float8GetDatum(from->next_rate);
@@ -406,7 +414,7 @@ progress_committed(Consumer *consumer, const StreamPosition *after, int n)
 	{
 		PartitionProgress *progress = &consumer->partitions[i];
 
-		progress->live = progress->live || after[i].at_end;
+		progress->live = progress->live || is_at_end(&after[i]);
 		progress->position = after[i];
 		progress->rate = progress->next_rate;
 		progress->rate_at = now;

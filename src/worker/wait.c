@@ -37,10 +37,15 @@ static SavedPlan status_plan = {
 	2, {REGCLASSOID, TEXTOID}
 };
 
+/*
+ * Partitions that are behind their target.  At the target a partition is also
+ * waited for to be known as live, so that what is seen after the wait agrees.
+ */
 static SavedPlan reached_plan = {
 	"SELECT 1 FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS e(partition, target)"
 	" LEFT JOIN kappa.offsets o ON o.consumer = $1 AND o.topic = $2 AND o.partition = e.partition"
-	" WHERE o.next_offset IS NULL OR o.next_offset < e.target",
+	" WHERE o.next_offset IS NULL OR o.next_offset < e.target"
+	"  OR (o.next_offset = e.target AND NOT o.live)",
 	4, {INT4OID, TEXTOID, INT4ARRAYOID, INT8ARRAYOID}
 };
 
