@@ -85,6 +85,12 @@ typedef struct KafkaReader
 	int			chunk_next;
 	int			chunk_count;
 
+	/* depth of the queue, and what was taken since the last nudge() */
+	int64		queue_messages;
+	int64		queue_bytes;
+	int64		taken_messages;
+	int64		taken_bytes;
+
 	bool		ok;
 	bool		broker_down;	/* the trouble is one of connections */
 	bool		group_warned;
@@ -100,8 +106,12 @@ static StreamReader *
 kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 {
 	KafkaReader *kafka = palloc0(sizeof(KafkaReader));
-	Size		fetch_bytes = Min(Max(memory / 8, 64 * 1024), 8 * 1024 * 1024);
+	Size		fetch_bytes = Min(Max(memory / 16, 16 * 1024), 1024 * 1024);
+	int64		queue_bytes = Min(Max(memory / 2, 1024), INT64CONST(2097151) * 1024);
+	int64		queue_messages = Min(Max(memory / 2 / QUEUED_OVERHEAD, 1), 1000000);
 	uint64		one = 1;
+
+	/* Half of the memory is for payloads, half for librdkafka's bookkeeping. */
 	KafkaProperty properties[] = {
 		{"group.id", stream->group_id},
 		{"enable.auto.commit", "false"},
@@ -113,21 +123,19 @@ kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 		{"topic.metadata.propagation.max.ms", "1000"},
 		{"log.queue", "true"},
 		{"log_level", "4"},
-
-		/* Half for payloads, half for librdkafka's own bookkeeping. */
-		{"queued.max.messages.kbytes",
-		psprintf("%zu", Min(Max(memory / 2 / 1024, 1), 2097151))},
-		{"queued.min.messages",
-		psprintf("%zu", Min(Max(memory / 2 / QUEUED_OVERHEAD, 1), 1000000))},
+		{"queued.max.messages.kbytes", psprintf(INT64_FORMAT, queue_bytes / 1024)},
+		{"queued.min.messages", psprintf(INT64_FORMAT, queue_messages)},
 		{"fetch.message.max.bytes", psprintf("%zu", fetch_bytes)},
 
 		/* librdkafka wants no less than message.max.bytes. */
-		{"fetch.max.bytes", psprintf("%zu", Max(fetch_bytes * 4, 1000000))},
+		{"fetch.max.bytes", psprintf("%zu", Max(fetch_bytes * 16, 1000000))},
 	};
 
 	kafka->topic = pstrdup(stream->topic);
 	kafka->ok = true;
 	kafka->rtt_ms = -1;
+	kafka->queue_messages = queue_messages;
+	kafka->queue_bytes = queue_bytes;
 	kafka->assignment = AllocSetContextCreate(CurrentMemoryContext, "pg_kappa assignment",
 											  ALLOCSET_SMALL_SIZES);
 	reader_register(&kafka->reader, &kafka_log);
@@ -658,7 +666,31 @@ take_message(KafkaReader *kafka, const rd_kafka_message_t *message,
 	partition->position.next_offset = message->offset + 1;
 	partition->position.at_end = false;
 	partition->last_index = batch->count - 1;
+	kafka->taken_bytes += message->len + message->key_len;
 	return true;
+}
+
+/*
+ * Wakes the threads that fetch.  librdkafka up to 2.1 stops fetching when its
+ * queue is full and looks at it again a second later, unless it has something
+ * else to do; so give it something: any request to the partitions' leaders.
+ * Without this a queue of n messages means n messages a second.
+ */
+static void
+nudge(KafkaReader *kafka)
+{
+	rd_kafka_topic_partition_list_t *list;
+
+	list = rd_kafka_topic_partition_list_new(kafka->npartitions);
+	for (int i = 0; i < kafka->npartitions; i++)
+		rd_kafka_topic_partition_list_add(list, kafka->topic,
+										  kafka->partitions[i].position.partition)->offset = LOG_END;
+	/* Nobody waits for the answer. */
+	(void) rd_kafka_offsets_for_times(kafka->handle, list, 1);
+	rd_kafka_topic_partition_list_destroy(list);
+
+	kafka->taken_messages = 0;
+	kafka->taken_bytes = 0;
 }
 
 /* Takes more messages from librdkafka; false if there are none now. */
@@ -668,10 +700,14 @@ fill_chunk(KafkaReader *kafka, int wanted)
 	ssize_t		count;
 
 	CHECK_FOR_INTERRUPTS();
+	if (kafka->taken_messages > kafka->queue_messages / 4 ||
+		kafka->taken_bytes > kafka->queue_bytes / 4)
+		nudge(kafka);
 	kafka->chunk_next = kafka->chunk_count = 0;
 	count = rd_kafka_consume_batch_queue(kafka->messages, 0, kafka->chunk,
 										 Min(wanted, CHUNK_SIZE));
 	kafka->chunk_count = Max(count, 0);
+	kafka->taken_messages += kafka->chunk_count;
 	return count > 0;
 }
 

@@ -136,7 +136,7 @@ static const OptionRule rules[] = {
 	{"fetch_error_backoff_ms", SERVER | TABLE | CONSUMER, NULL},
 
 	/* writing */
-	{"message_max_bytes", SERVER | TABLE, NULL},
+	{"message_max_bytes", SERVER | TABLE | PRODUCER, NULL},
 	{"message_timeout_ms", SERVER | TABLE | PRODUCER, NULL},
 	{"request_timeout_ms", SERVER | TABLE | PRODUCER, NULL},
 	{"compression_type", SERVER | TABLE | PRODUCER, NULL},

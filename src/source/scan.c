@@ -52,6 +52,7 @@ typedef struct StreamScan
 	int			npartitions;
 	StreamPosition *start;		/* of each partition */
 	int64	   *end;			/* of each partition, at the start of the scan */
+	int64		nbatches;		/* since the start */
 	bool		exhausted;		/* the batch is the last one */
 	int64		ignored;		/* bad messages since the start */
 
@@ -117,11 +118,16 @@ find_bounds(StreamScan *scan)
 static void
 assign_start(StreamScan *scan)
 {
-	stream_reader_assign(scan->reader, scan->start, scan->npartitions);
-	message_batch_reset(scan->batch);
 	scan->next = 0;
 	scan->ignored = 0;
+
+	/* A short history is still there. */
+	if (scan->nbatches == 1)
+		return;
+	stream_reader_assign(scan->reader, scan->start, scan->npartitions);
+	message_batch_reset(scan->batch);
 	scan->exhausted = scan->npartitions == 0;
+	scan->nbatches = 0;
 }
 
 /* Everything that was put off until the first row. */
@@ -173,6 +179,7 @@ read_more(StreamScan *scan)
 
 	message_batch_reset(scan->batch);
 	scan->next = 0;
+	scan->nbatches++;
 	for (;;)
 	{
 		int			count;
