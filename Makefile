@@ -38,7 +38,8 @@ DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS  = -I$(srcdir)/src -D_GNU_SOURCE
 PG_CXXFLAGS  = -std=c++17 -O3 -fPIC -fno-exceptions -fno-rtti
-SHLIB_LINK   = -lrdkafka -lsimdjson -lstdc++
+# -Bsymbolic: our calls reach our functions, whatever other extensions call theirs.
+SHLIB_LINK   = -Wl,-Bsymbolic -lrdkafka -lsimdjson -lstdc++
 EXTRA_CLEAN  = $(DATA_built)
 
 # Files in test/sql and test/specs; the expected output of both is in expected/.

@@ -38,8 +38,8 @@ PG_FUNCTION_INFO_V1(hyperloglog_precision);
 static bytea *
 checked(bytea *bytes)
 {
-	hll_check_canonical((uint8 *) VARDATA_ANY(bytes),
-						VARSIZE_ANY_EXHDR(bytes));
+	kappa_hll_check_canonical((uint8 *) VARDATA_ANY(bytes),
+							  VARSIZE_ANY_EXHDR(bytes));
 	return bytes;
 }
 
@@ -68,9 +68,9 @@ hyperloglog_from_bytea(PG_FUNCTION_ARGS)
 Datum
 hyperloglog_empty(PG_FUNCTION_ARGS)
 {
-	int			precision = hll_check_precision(PG_GETARG_INT32(0));
+	int			precision = kappa_hll_check_precision(PG_GETARG_INT32(0));
 
-	PG_RETURN_BYTEA_P(hll_encode(hll_create(CurrentMemoryContext, precision)));
+	PG_RETURN_BYTEA_P(kappa_hll_encode(kappa_hll_create(CurrentMemoryContext, precision)));
 }
 
 static HyperLogLog *
@@ -78,8 +78,8 @@ getarg_hyperloglog(FunctionCallInfo fcinfo, int argno)
 {
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(argno);
 
-	return hll_decode(CurrentMemoryContext, (uint8 *) VARDATA_ANY(bytes),
-					  VARSIZE_ANY_EXHDR(bytes));
+	return kappa_hll_decode(CurrentMemoryContext, (uint8 *) VARDATA_ANY(bytes),
+							VARSIZE_ANY_EXHDR(bytes));
 }
 
 Datum
@@ -87,14 +87,14 @@ hyperloglog_union(PG_FUNCTION_ARGS)
 {
 	HyperLogLog *result = getarg_hyperloglog(fcinfo, 0);
 
-	hll_union(result, getarg_hyperloglog(fcinfo, 1));
-	PG_RETURN_BYTEA_P(hll_encode(result));
+	kappa_hll_union(result, getarg_hyperloglog(fcinfo, 1));
+	PG_RETURN_BYTEA_P(kappa_hll_encode(result));
 }
 
 Datum
 hyperloglog_cardinality(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(hll_cardinality(getarg_hyperloglog(fcinfo, 0)));
+	PG_RETURN_INT64(kappa_hll_cardinality(getarg_hyperloglog(fcinfo, 0)));
 }
 
 Datum

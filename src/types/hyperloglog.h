@@ -59,35 +59,35 @@ typedef struct HyperLogLog
 
 /* ---- hyperloglog_core.c: registers, tokens and the estimate; allocates nothing */
 
-extern void hll_registers_add(uint8 *registers, int precision, uint64 hash);
-extern void hll_registers_add_token(uint8 *registers, int precision, uint32 token);
+extern void kappa_hll_registers_add(uint8 *registers, int precision, uint64 hash);
+extern void kappa_hll_registers_add_token(uint8 *registers, int precision, uint32 token);
 
 /* target |= source, folding the source if its precision is higher */
-extern void hll_registers_merge(uint8 *target, int target_precision,
-								const uint8 *source, int source_precision);
+extern void kappa_hll_registers_merge(uint8 *target, int target_precision,
+									  const uint8 *source, int source_precision);
 
-extern uint32 hll_token_from_hash(uint64 hash, int precision);
+extern uint32 kappa_hll_token_from_hash(uint64 hash, int precision);
 
 /* The same token in a state of lower precision may have to keep less. */
-extern uint32 hll_token_fold(uint32 token, int precision);
+extern uint32 kappa_hll_token_fold(uint32 token, int precision);
 
 /* Sorts by radix; scratch has room for n as well. */
-extern void hll_tokens_sort(uint32 *tokens, uint32 *scratch, uint32 n);
+extern void kappa_hll_tokens_sort(uint32 *tokens, uint32 *scratch, uint32 n);
 
 /* Merges two ascending lists; result has room for both.  Gives its length. */
-extern uint32 hll_tokens_merge(const uint32 *a, uint32 na,
-							   const uint32 *b, uint32 nb, uint32 *result);
+extern uint32 kappa_hll_tokens_merge(const uint32 *a, uint32 na,
+									 const uint32 *b, uint32 nb, uint32 *result);
 
 /* The estimated number of distinct values. */
-extern double hll_registers_estimate(const uint8 *registers, int precision);
-extern double hll_tokens_estimate(uint32 ntokens);
+extern double kappa_hll_registers_estimate(const uint8 *registers, int precision);
+extern double kappa_hll_tokens_estimate(uint32 ntokens);
 
 /* ---- hyperloglog_format.c: the stored form, doc/hyperloglog-format.md */
 
 #define HLL_HEADER_SIZE		2
 
 /*
- * What the header of a stored state says.  hll_format_open gives NULL, or
+ * What the header of a stored state says.  kappa_hll_format_open gives NULL, or
  * what is wrong with it.  The pointer is into the caller's bytes.
  */
 typedef struct HllStored
@@ -98,65 +98,65 @@ typedef struct HllStored
 	size_t		size;			/* its length in bytes */
 } HllStored;
 
-extern const char *hll_format_open(HllStored *stored, const uint8 *bytes, size_t size);
+extern const char *kappa_hll_format_open(HllStored *stored, const uint8 *bytes, size_t size);
 
 /* Enough for the tokens of any sparse state, and for any state's bytes. */
-extern size_t hll_format_tokens_bound(const HllStored *stored);
-extern size_t hll_format_size_bound(const HyperLogLog *hll);
+extern size_t kappa_hll_format_tokens_bound(const HllStored *stored);
+extern size_t kappa_hll_format_size_bound(const HyperLogLog *hll);
 
 /*
  * Decoding never reads outside the bytes and never gives more than the
  * bounds, whatever the bytes are; each gives NULL, or what is wrong.
  */
-extern const char *hll_format_read_tokens(const HllStored *stored,
-										  uint32 *tokens, uint32 *ntokens);
-extern const char *hll_format_read_registers(const HllStored *stored,
-											 uint8 *registers);
+extern const char *kappa_hll_format_read_tokens(const HllStored *stored,
+												uint32 *tokens, uint32 *ntokens);
+extern const char *kappa_hll_format_read_registers(const HllStored *stored,
+												   uint8 *registers);
 
 /* Writes a state; gives the number of bytes. */
-extern size_t hll_format_write_tokens(uint8 *bytes, int precision,
-									  const uint32 *tokens, uint32 ntokens);
-extern size_t hll_format_write_registers(uint8 *bytes, int precision,
-										 const uint8 *registers);
+extern size_t kappa_hll_format_write_tokens(uint8 *bytes, int precision,
+											const uint32 *tokens, uint32 ntokens);
+extern size_t kappa_hll_format_write_registers(uint8 *bytes, int precision,
+											   const uint8 *registers);
 
 /* ---- hyperloglog_state.c: states that grow */
 
 /* An empty state, allocated in context. */
-extern HyperLogLog *hll_create(MemoryContext context, int precision);
+extern HyperLogLog *kappa_hll_create(MemoryContext context, int precision);
 
-extern void hll_add_hash(HyperLogLog *hll, uint64 hash);
+extern void kappa_hll_add_hash(HyperLogLog *hll, uint64 hash);
 
 /*
  * Many tokens will be added: keep them in a table from now on.  Without it a
  * union of two lists is a list, the quickest way to unite just two.
  */
-extern void hll_expect_more(HyperLogLog *hll);
+extern void kappa_hll_expect_more(HyperLogLog *hll);
 
 /* Makes a state dense, whatever its size; gives the registers. */
-extern uint8 *hll_make_dense(HyperLogLog *hll);
+extern uint8 *kappa_hll_make_dense(HyperLogLog *hll);
 
 /* target |= source, at the lower precision of both; source is not changed. */
-extern void hll_union(HyperLogLog *target, const HyperLogLog *source);
+extern void kappa_hll_union(HyperLogLog *target, const HyperLogLog *source);
 
 /* Lowers the precision, if it is higher. */
-extern void hll_fold(HyperLogLog *hll, int precision);
+extern void kappa_hll_fold(HyperLogLog *hll, int precision);
 
-extern HyperLogLog *hll_copy(MemoryContext context, const HyperLogLog *hll);
+extern HyperLogLog *kappa_hll_copy(MemoryContext context, const HyperLogLog *hll);
 
 /* The estimated number of distinct values, and as a whole number. */
-extern double hll_estimate(const HyperLogLog *hll);
-extern int64 hll_cardinality(const HyperLogLog *hll);
+extern double kappa_hll_estimate(const HyperLogLog *hll);
+extern int64 kappa_hll_cardinality(const HyperLogLog *hll);
 
 /* An error with SQLSTATE 22023 unless a state can have this precision. */
-extern int	hll_check_precision(int precision);
+extern int	kappa_hll_check_precision(int precision);
 
 /*
  * From and to the stored form.  Both reading functions raise an error with
  * SQLSTATE 22P03 if the bytes are not a state; the second also if they are
  * not its one canonical form: for bytes from outside.
  */
-extern HyperLogLog *hll_decode(MemoryContext context, const uint8 *bytes, size_t size);
-extern void hll_check_canonical(const uint8 *bytes, size_t size);
-extern bytea *hll_encode(const HyperLogLog *hll);	/* palloc'd */
+extern HyperLogLog *kappa_hll_decode(MemoryContext context, const uint8 *bytes, size_t size);
+extern void kappa_hll_check_canonical(const uint8 *bytes, size_t size);
+extern bytea *kappa_hll_encode(const HyperLogLog *hll);	/* palloc'd */
 
 #endif							/* KAPPA_HYPERLOGLOG_H */

@@ -67,7 +67,7 @@ getarg_precision(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("precision must not be null")));
-	return hll_check_precision(PG_GETARG_INT32(2));
+	return kappa_hll_check_precision(PG_GETARG_INT32(2));
 }
 
 /* hyperloglog_agg_trans(internal, anyelement [, precision int]) */
@@ -83,12 +83,12 @@ hyperloglog_agg_trans(PG_FUNCTION_ARGS)
 
 	precision = getarg_precision(fcinfo);
 	if (state == NULL)
-		state = hll_create(context, precision);
+		state = kappa_hll_create(context, precision);
 	else if (unlikely(precision < state->precision))
-		hll_fold(state, precision);
+		kappa_hll_fold(state, precision);
 
-	hll_add_hash(state, datum_hash(datum_hasher_get(fcinfo, 1),
-								   PG_GETARG_DATUM(1)));
+	kappa_hll_add_hash(state, datum_hash(datum_hasher_get(fcinfo, 1),
+										 PG_GETARG_DATUM(1)));
 	PG_RETURN_POINTER(state);
 }
 
@@ -105,14 +105,14 @@ hyperloglog_union_agg_trans(PG_FUNCTION_ARGS)
 		RETURN_STATE(state);
 
 	bytes = PG_GETARG_BYTEA_PP(1);
-	value = hll_decode(CurrentMemoryContext, (uint8 *) VARDATA_ANY(bytes),
-					   VARSIZE_ANY_EXHDR(bytes));
+	value = kappa_hll_decode(CurrentMemoryContext, (uint8 *) VARDATA_ANY(bytes),
+							 VARSIZE_ANY_EXHDR(bytes));
 	if (state == NULL)
 	{
-		state = hll_create(context, value->precision);
-		hll_expect_more(state);
+		state = kappa_hll_create(context, value->precision);
+		kappa_hll_expect_more(state);
 	}
-	hll_union(state, value);
+	kappa_hll_union(state, value);
 	PG_RETURN_POINTER(state);
 }
 
@@ -126,9 +126,9 @@ hyperloglog_agg_combine(PG_FUNCTION_ARGS)
 	if (other == NULL)
 		RETURN_STATE(state);
 	if (state == NULL)
-		PG_RETURN_POINTER(hll_copy(context, other));
+		PG_RETURN_POINTER(kappa_hll_copy(context, other));
 
-	hll_union(state, other);
+	kappa_hll_union(state, other);
 	PG_RETURN_POINTER(state);
 }
 
@@ -136,7 +136,7 @@ Datum
 hyperloglog_agg_serial(PG_FUNCTION_ARGS)
 {
 	aggregate_context(fcinfo);
-	PG_RETURN_BYTEA_P(hll_encode((HyperLogLog *) PG_GETARG_POINTER(0)));
+	PG_RETURN_BYTEA_P(kappa_hll_encode((HyperLogLog *) PG_GETARG_POINTER(0)));
 }
 
 Datum
@@ -145,9 +145,9 @@ hyperloglog_agg_deserial(PG_FUNCTION_ARGS)
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
 
 	aggregate_context(fcinfo);
-	PG_RETURN_POINTER(hll_decode(CurrentMemoryContext,
-								 (uint8 *) VARDATA_ANY(bytes),
-								 VARSIZE_ANY_EXHDR(bytes)));
+	PG_RETURN_POINTER(kappa_hll_decode(CurrentMemoryContext,
+									   (uint8 *) VARDATA_ANY(bytes),
+									   VARSIZE_ANY_EXHDR(bytes)));
 }
 
 Datum
@@ -159,7 +159,7 @@ hyperloglog_agg_final(PG_FUNCTION_ARGS)
 	state = getarg_state(fcinfo, 0);
 	if (state == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_BYTEA_P(hll_encode(state));
+	PG_RETURN_BYTEA_P(kappa_hll_encode(state));
 }
 
 Datum
@@ -169,5 +169,5 @@ approx_count_distinct_final(PG_FUNCTION_ARGS)
 
 	aggregate_context(fcinfo);
 	state = getarg_state(fcinfo, 0);
-	PG_RETURN_INT64(state == NULL ? 0 : hll_cardinality(state));
+	PG_RETURN_INT64(state == NULL ? 0 : kappa_hll_cardinality(state));
 }

@@ -75,14 +75,14 @@ rank_of(uint64 bits, int max)
 }
 
 void
-hll_registers_add(uint8 *registers, int precision, uint64 hash)
+kappa_hll_registers_add(uint8 *registers, int precision, uint64 hash)
 {
 	raise_register(&registers[hash & (HLL_REGISTERS(precision) - 1)],
 				   rank_of(hash >> precision, HLL_MAX_RANK(precision)));
 }
 
 void
-hll_registers_add_token(uint8 *registers, int precision, uint32 token)
+kappa_hll_registers_add_token(uint8 *registers, int precision, uint32 token)
 {
 	uint32		index = HLL_TOKEN_INDEX(token);
 	uint32		rest = index >> precision;
@@ -92,8 +92,8 @@ hll_registers_add_token(uint8 *registers, int precision, uint32 token)
 }
 
 void
-hll_registers_merge(uint8 *target, int target_precision,
-					const uint8 *source, int source_precision)
+kappa_hll_registers_merge(uint8 *target, int target_precision,
+						  const uint8 *source, int source_precision)
 {
 	int			n = HLL_REGISTERS(source_precision);
 	int			dropped = source_precision - target_precision;
@@ -117,7 +117,7 @@ hll_registers_merge(uint8 *target, int target_precision,
 /* ---------------------------------------------------------------- tokens */
 
 uint32
-hll_token_fold(uint32 token, int precision)
+kappa_hll_token_fold(uint32 token, int precision)
 {
 	uint32		index = HLL_TOKEN_INDEX(token);
 
@@ -125,14 +125,14 @@ hll_token_fold(uint32 token, int precision)
 }
 
 uint32
-hll_token_from_hash(uint64 hash, int precision)
+kappa_hll_token_from_hash(uint64 hash, int precision)
 {
 	uint32		index = hash & ((1 << HLL_TOKEN_BITS) - 1);
 
-	return hll_token_fold(HLL_TOKEN(index,
-									rank_of(hash >> HLL_TOKEN_BITS,
-											HLL_TOKEN_MAX_RANK)),
-						  precision);
+	return kappa_hll_token_fold(HLL_TOKEN(index,
+										  rank_of(hash >> HLL_TOKEN_BITS,
+												  HLL_TOKEN_MAX_RANK)),
+								precision);
 }
 
 static void
@@ -154,7 +154,7 @@ insertion_sort(uint32 *tokens, uint32 n)
  * of 9, 9 and 8 bits.
  */
 void
-hll_tokens_sort(uint32 *tokens, uint32 *scratch, uint32 n)
+kappa_hll_tokens_sort(uint32 *tokens, uint32 *scratch, uint32 n)
 {
 	static const int shifts[] = {HLL_TOKEN_RANK_BITS, HLL_TOKEN_RANK_BITS + 9,
 	HLL_TOKEN_RANK_BITS + 18};
@@ -192,8 +192,8 @@ hll_tokens_sort(uint32 *tokens, uint32 *scratch, uint32 n)
 }
 
 uint32
-hll_tokens_merge(const uint32 *a, uint32 na, const uint32 *b, uint32 nb,
-				 uint32 *result)
+kappa_hll_tokens_merge(const uint32 *a, uint32 na, const uint32 *b, uint32 nb,
+					   uint32 *result)
 {
 	uint32		i = 0;
 	uint32		j = 0;
@@ -276,7 +276,7 @@ bias(double lambda)
 }
 
 double
-hll_registers_estimate(const uint8 *registers, int precision)
+kappa_hll_registers_estimate(const uint8 *registers, int precision)
 {
 	int			m = HLL_REGISTERS(precision);
 	int			max_rank = HLL_MAX_RANK(precision);
@@ -314,7 +314,7 @@ hll_registers_estimate(const uint8 *registers, int precision)
  * after rounding, for the first few thousand.
  */
 double
-hll_tokens_estimate(uint32 ntokens)
+kappa_hll_tokens_estimate(uint32 ntokens)
 {
 	double		possible = 1 << HLL_TOKEN_BITS;
 

@@ -28,7 +28,7 @@
  *
  * Reading checks all that memory safety needs, on every read: bytes may come
  * from anywhere.  That the form is the canonical one is checked where bytes
- * enter (hll_decode), by writing the state again.
+ * enter (kappa_hll_decode), by writing the state again.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,7 +55,7 @@
 #define MAX_VARINT_SIZE 4
 
 const char *
-hll_format_open(HllStored *stored, const uint8 *bytes, size_t size)
+kappa_hll_format_open(HllStored *stored, const uint8 *bytes, size_t size)
 {
 	if (size < HLL_HEADER_SIZE)
 		return "The value is shorter than its header.";
@@ -74,13 +74,13 @@ hll_format_open(HllStored *stored, const uint8 *bytes, size_t size)
 }
 
 size_t
-hll_format_tokens_bound(const HllStored *stored)
+kappa_hll_format_tokens_bound(const HllStored *stored)
 {
 	return Min(HLL_MAX_TOKENS(stored->precision), stored->size);
 }
 
 size_t
-hll_format_size_bound(const HyperLogLog *hll)
+kappa_hll_format_size_bound(const HyperLogLog *hll)
 {
 	if (hll->form == HLL_DENSE)
 		return HLL_HEADER_SIZE + 1 + FIELDS_SIZE(hll->precision) +
@@ -136,7 +136,7 @@ write_varint(uint8 *p, uint32 value)
 }
 
 const char *
-hll_format_read_tokens(const HllStored *stored, uint32 *tokens, uint32 *ntokens)
+kappa_hll_format_read_tokens(const HllStored *stored, uint32 *tokens, uint32 *ntokens)
 {
 	const uint8 *p = stored->data;
 	const uint8 *end = p + stored->size;
@@ -169,8 +169,8 @@ hll_format_read_tokens(const HllStored *stored, uint32 *tokens, uint32 *ntokens)
 }
 
 size_t
-hll_format_write_tokens(uint8 *bytes, int precision,
-						const uint32 *tokens, uint32 ntokens)
+kappa_hll_format_write_tokens(uint8 *bytes, int precision,
+							  const uint32 *tokens, uint32 ntokens)
 {
 	uint8	   *p = bytes;
 	uint32		lowest = 0;
@@ -237,7 +237,7 @@ fields_outside(uint64 fields)
 }
 
 const char *
-hll_format_read_registers(const HllStored *stored, uint8 *registers)
+kappa_hll_format_read_registers(const HllStored *stored, uint8 *registers)
 {
 	int			m = HLL_REGISTERS(stored->precision);
 	int			max_rank = HLL_MAX_RANK(stored->precision);
@@ -305,7 +305,7 @@ choose_base(const uint8 *registers, int precision)
 }
 
 size_t
-hll_format_write_registers(uint8 *bytes, int precision, const uint8 *registers)
+kappa_hll_format_write_registers(uint8 *bytes, int precision, const uint8 *registers)
 {
 	int			m = HLL_REGISTERS(precision);
 	uint8		base = choose_base(registers, precision);

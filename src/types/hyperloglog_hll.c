@@ -129,7 +129,7 @@ read_explicit(HllSet *set, HyperLogLog *hll)
 		if (i > 0 && (int64) hash <= previous)
 			refuse_set("The elements of an explicit set are not in ascending order.");
 		previous = (int64) hash;
-		hll_add_hash(hll, hash);
+		kappa_hll_add_hash(hll, hash);
 	}
 }
 
@@ -215,7 +215,7 @@ hyperloglog_from_hll(PG_FUNCTION_ARGS)
 	if (set.precision < HLL_MIN_PRECISION || set.precision > HLL_MAX_PRECISION)
 		refuse_set("The number of registers is not between 2^4 and 2^18.");
 
-	hll = hll_create(CurrentMemoryContext, set.precision);
+	hll = kappa_hll_create(CurrentMemoryContext, set.precision);
 	switch (set.kind)
 	{
 		case HLL_KIND_EMPTY:
@@ -226,17 +226,17 @@ hyperloglog_from_hll(PG_FUNCTION_ARGS)
 			read_explicit(&set, hll);
 			break;
 		case HLL_KIND_SPARSE:
-			read_sparse(&set, hll_make_dense(hll));
+			read_sparse(&set, kappa_hll_make_dense(hll));
 			check_cutoff(&set, hll->registers);
 			break;
 		case HLL_KIND_FULL:
-			read_full(&set, hll_make_dense(hll));
+			read_full(&set, kappa_hll_make_dense(hll));
 			check_cutoff(&set, hll->registers);
 			break;
 		default:
 			refuse_set("The set is undefined or of an unknown kind.");
 	}
-	PG_RETURN_BYTEA_P(hll_encode(hll));
+	PG_RETURN_BYTEA_P(kappa_hll_encode(hll));
 }
 
 /* Writes the lowest nbits bits of value at a position counted in bits. */
@@ -290,9 +290,9 @@ hyperloglog_to_hll(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("sparseon must be 0 or 1")));
 
-	hll = hll_decode(CurrentMemoryContext, (uint8 *) VARDATA_ANY(bytes),
-					 VARSIZE_ANY_EXHDR(bytes));
-	hll_make_dense(hll);
+	hll = kappa_hll_decode(CurrentMemoryContext, (uint8 *) VARDATA_ANY(bytes),
+						   VARSIZE_ANY_EXHDR(bytes));
+	kappa_hll_make_dense(hll);
 	m = HLL_REGISTERS(hll->precision);
 	for (int i = 0; i < m; i++)
 		used += hll->registers[i] != 0;

@@ -32,7 +32,7 @@ static bool is_empty(const HyperLogLog *hll);
 static void invalid_state(const char *detail) pg_attribute_noreturn();
 
 int
-hll_check_precision(int precision)
+kappa_hll_check_precision(int precision)
 {
 	if (precision < HLL_MIN_PRECISION || precision > HLL_MAX_PRECISION)
 		ereport(ERROR,
@@ -43,7 +43,7 @@ hll_check_precision(int precision)
 }
 
 HyperLogLog *
-hll_create(MemoryContext context, int precision)
+kappa_hll_create(MemoryContext context, int precision)
 {
 	HyperLogLog *hll = MemoryContextAllocZero(context, sizeof(HyperLogLog));
 
@@ -55,12 +55,12 @@ hll_create(MemoryContext context, int precision)
 }
 
 void
-hll_add_hash(HyperLogLog *hll, uint64 hash)
+kappa_hll_add_hash(HyperLogLog *hll, uint64 hash)
 {
 	if (likely(hll->form == HLL_DENSE))
-		hll_registers_add(hll->registers, hll->precision, hash);
+		kappa_hll_registers_add(hll->registers, hll->precision, hash);
 	else
-		add_token(hll, hll_token_from_hash(hash, hll->precision));
+		add_token(hll, kappa_hll_token_from_hash(hash, hll->precision));
 }
 
 /*
@@ -87,7 +87,7 @@ add_token(HyperLogLog *hll, uint32 token)
 	uint32	   *slot;
 
 	if (hll->form == HLL_LIST)
-		hll_expect_more(hll);
+		kappa_hll_expect_more(hll);
 
 	slot = find_slot(hll, token);
 	if (*slot != 0)
@@ -99,13 +99,13 @@ add_token(HyperLogLog *hll, uint32 token)
 	*slot = token;
 	hll->ntokens++;
 	if (hll->ntokens > HLL_MAX_TOKENS(hll->precision))
-		hll_make_dense(hll);
+		kappa_hll_make_dense(hll);
 	else if (hll->ntokens * 4 > hll->capacity * 3)
 		make_table(hll, hll->capacity * 2);
 }
 
 void
-hll_expect_more(HyperLogLog *hll)
+kappa_hll_expect_more(HyperLogLog *hll)
 {
 	if (hll->form == HLL_LIST)
 		make_table(hll, Max(SMALLEST_TABLE,
@@ -133,7 +133,7 @@ make_table(HyperLogLog *hll, uint32 capacity)
 }
 
 uint8 *
-hll_make_dense(HyperLogLog *hll)
+kappa_hll_make_dense(HyperLogLog *hll)
 {
 	uint32		n = hll->form == HLL_LIST ? hll->ntokens : hll->capacity;
 
@@ -145,8 +145,8 @@ hll_make_dense(HyperLogLog *hll)
 	for (uint32 i = 0; i < n; i++)
 	{
 		if (hll->tokens[i] != 0)
-			hll_registers_add_token(hll->registers, hll->precision,
-									hll->tokens[i]);
+			kappa_hll_registers_add_token(hll->registers, hll->precision,
+										  hll->tokens[i]);
 	}
 	if (hll->tokens != NULL)
 		pfree(hll->tokens);
@@ -157,7 +157,7 @@ hll_make_dense(HyperLogLog *hll)
 }
 
 void
-hll_fold(HyperLogLog *hll, int precision)
+kappa_hll_fold(HyperLogLog *hll, int precision)
 {
 	int			from = hll->precision;
 
@@ -170,12 +170,12 @@ hll_fold(HyperLogLog *hll, int precision)
 		uint8	   *registers = MemoryContextAllocZero(hll->context,
 													   HLL_REGISTERS(precision));
 
-		hll_registers_merge(registers, precision, hll->registers, from);
+		kappa_hll_registers_merge(registers, precision, hll->registers, from);
 		pfree(hll->registers);
 		hll->registers = registers;
 	}
 	else if (hll->ntokens > HLL_MAX_TOKENS(precision))
-		hll_make_dense(hll);
+		kappa_hll_make_dense(hll);
 	else
 	{
 		uint32		n = hll->form == HLL_LIST ? hll->ntokens : hll->capacity;
@@ -183,7 +183,7 @@ hll_fold(HyperLogLog *hll, int precision)
 		for (uint32 i = 0; i < n; i++)
 		{
 			if (hll->tokens[i] != 0)
-				hll->tokens[i] = hll_token_fold(hll->tokens[i], precision);
+				hll->tokens[i] = kappa_hll_token_fold(hll->tokens[i], precision);
 		}
 	}
 }
@@ -191,9 +191,9 @@ hll_fold(HyperLogLog *hll, int precision)
 /* ----------------------------------------------------------------- unions */
 
 void
-hll_union(HyperLogLog *target, const HyperLogLog *source)
+kappa_hll_union(HyperLogLog *target, const HyperLogLog *source)
 {
-	hll_fold(target, source->precision);
+	kappa_hll_fold(target, source->precision);
 
 	if (source->form == HLL_DENSE)
 		union_registers(target, source);
@@ -210,10 +210,10 @@ hll_union(HyperLogLog *target, const HyperLogLog *source)
 			if (token == 0)
 				continue;
 			if (target->form == HLL_DENSE)
-				hll_registers_add_token(target->registers, target->precision,
-										token);
+				kappa_hll_registers_add_token(target->registers, target->precision,
+											  token);
 			else
-				add_token(target, hll_token_fold(token, target->precision));
+				add_token(target, kappa_hll_token_fold(token, target->precision));
 		}
 	}
 }
@@ -221,8 +221,8 @@ hll_union(HyperLogLog *target, const HyperLogLog *source)
 static void
 union_registers(HyperLogLog *target, const HyperLogLog *source)
 {
-	hll_registers_merge(hll_make_dense(target), target->precision,
-						source->registers, source->precision);
+	kappa_hll_registers_merge(kappa_hll_make_dense(target), target->precision,
+							  source->registers, source->precision);
 }
 
 static void
@@ -235,24 +235,24 @@ union_lists(HyperLogLog *target, const HyperLogLog *source)
 
 	merged = MemoryContextAlloc(target->context,
 								(target->ntokens + source->ntokens) * sizeof(uint32));
-	target->ntokens = hll_tokens_merge(target->tokens, target->ntokens,
-									   source->tokens, source->ntokens,
-									   merged);
+	target->ntokens = kappa_hll_tokens_merge(target->tokens, target->ntokens,
+											 source->tokens, source->ntokens,
+											 merged);
 	if (target->tokens != NULL)
 		pfree(target->tokens);
 	target->tokens = merged;
 
 	if (target->ntokens > HLL_MAX_TOKENS(target->precision))
-		hll_make_dense(target);
+		kappa_hll_make_dense(target);
 	else if (source->precision > target->precision)
 	{
 		for (uint32 i = 0; i < target->ntokens; i++)
-			merged[i] = hll_token_fold(merged[i], target->precision);
+			merged[i] = kappa_hll_token_fold(merged[i], target->precision);
 	}
 }
 
 HyperLogLog *
-hll_copy(MemoryContext context, const HyperLogLog *hll)
+kappa_hll_copy(MemoryContext context, const HyperLogLog *hll)
 {
 	HyperLogLog *copy = MemoryContextAlloc(context, sizeof(HyperLogLog));
 
@@ -273,17 +273,17 @@ hll_copy(MemoryContext context, const HyperLogLog *hll)
 }
 
 double
-hll_estimate(const HyperLogLog *hll)
+kappa_hll_estimate(const HyperLogLog *hll)
 {
 	if (hll->form == HLL_DENSE)
-		return hll_registers_estimate(hll->registers, hll->precision);
-	return hll_tokens_estimate(hll->ntokens);
+		return kappa_hll_registers_estimate(hll->registers, hll->precision);
+	return kappa_hll_tokens_estimate(hll->ntokens);
 }
 
 int64
-hll_cardinality(const HyperLogLog *hll)
+kappa_hll_cardinality(const HyperLogLog *hll)
 {
-	double		estimate = rint(hll_estimate(hll));
+	double		estimate = rint(kappa_hll_estimate(hll));
 
 	return FLOAT8_FITS_IN_INT64(estimate) ? (int64) estimate : PG_INT64_MAX;
 }
@@ -291,29 +291,29 @@ hll_cardinality(const HyperLogLog *hll)
 /* ------------------------------------------------------------ stored form */
 
 HyperLogLog *
-hll_decode(MemoryContext context, const uint8 *bytes, size_t size)
+kappa_hll_decode(MemoryContext context, const uint8 *bytes, size_t size)
 {
 	HyperLogLog *hll;
 	HllStored	stored;
 	const char *wrong;
 
-	wrong = hll_format_open(&stored, bytes, size);
+	wrong = kappa_hll_format_open(&stored, bytes, size);
 	if (wrong != NULL)
 		invalid_state(wrong);
 
-	hll = hll_create(context, stored.precision);
+	hll = kappa_hll_create(context, stored.precision);
 	if (stored.dense)
 	{
 		hll->form = HLL_DENSE;
 		hll->registers = MemoryContextAlloc(context,
 											HLL_REGISTERS(stored.precision));
-		wrong = hll_format_read_registers(&stored, hll->registers);
+		wrong = kappa_hll_format_read_registers(&stored, hll->registers);
 	}
 	else if (stored.size > 0)
 	{
 		hll->tokens = MemoryContextAlloc(context,
-										 hll_format_tokens_bound(&stored) * sizeof(uint32));
-		wrong = hll_format_read_tokens(&stored, hll->tokens, &hll->ntokens);
+										 kappa_hll_format_tokens_bound(&stored) * sizeof(uint32));
+		wrong = kappa_hll_format_read_tokens(&stored, hll->tokens, &hll->ntokens);
 	}
 	if (wrong != NULL)
 		invalid_state(wrong);
@@ -330,35 +330,35 @@ invalid_state(const char *detail)
 }
 
 void
-hll_check_canonical(const uint8 *bytes, size_t size)
+kappa_hll_check_canonical(const uint8 *bytes, size_t size)
 {
 	bytea	   *canonical;
 
-	canonical = hll_encode(hll_decode(CurrentMemoryContext, bytes, size));
+	canonical = kappa_hll_encode(kappa_hll_decode(CurrentMemoryContext, bytes, size));
 	if (VARSIZE(canonical) - VARHDRSZ != size ||
 		memcmp(VARDATA(canonical), bytes, size) != 0)
 		invalid_state("The value is not in its canonical form.");
 }
 
 bytea *
-hll_encode(const HyperLogLog *hll)
+kappa_hll_encode(const HyperLogLog *hll)
 {
-	bytea	   *result = palloc(VARHDRSZ + hll_format_size_bound(hll));
+	bytea	   *result = palloc(VARHDRSZ + kappa_hll_format_size_bound(hll));
 	uint8	   *bytes = (uint8 *) VARDATA(result);
 	size_t		size;
 
 	if (hll->form == HLL_DENSE && !is_empty(hll))
-		size = hll_format_write_registers(bytes, hll->precision, hll->registers);
+		size = kappa_hll_format_write_registers(bytes, hll->precision, hll->registers);
 	else if (hll->form == HLL_TABLE)
 	{
 		uint32	   *tokens = sorted_tokens(hll, CurrentMemoryContext);
 
-		size = hll_format_write_tokens(bytes, hll->precision, tokens, hll->ntokens);
+		size = kappa_hll_format_write_tokens(bytes, hll->precision, tokens, hll->ntokens);
 		pfree(tokens);
 	}
 	else
-		size = hll_format_write_tokens(bytes, hll->precision, hll->tokens,
-									   hll->ntokens);
+		size = kappa_hll_format_write_tokens(bytes, hll->precision, hll->tokens,
+											 hll->ntokens);
 
 	SET_VARSIZE(result, VARHDRSZ + size);
 	return result;
@@ -401,7 +401,7 @@ sorted_tokens(const HyperLogLog *hll, MemoryContext context)
 				tokens[n++] = hll->tokens[i];
 		}
 		Assert(n == hll->ntokens);
-		hll_tokens_sort(tokens, scratch, n);
+		kappa_hll_tokens_sort(tokens, scratch, n);
 		pfree(scratch);
 	}
 	return tokens;

@@ -112,8 +112,8 @@ same_bytes(const bytea *a, const bytea *b)
 static bool
 same(const HyperLogLog *a, const HyperLogLog *b)
 {
-	bytea	   *bytes_a = hll_encode(a);
-	bytea	   *bytes_b = hll_encode(b);
+	bytea	   *bytes_a = kappa_hll_encode(a);
+	bytea	   *bytes_b = kappa_hll_encode(b);
 	bool		result = same_bytes(bytes_a, bytes_b);
 
 	free(bytes_a);
@@ -125,9 +125,9 @@ same(const HyperLogLog *a, const HyperLogLog *b)
 static HyperLogLog *
 reread(const HyperLogLog *hll)
 {
-	bytea	   *bytes = hll_encode(hll);
-	HyperLogLog *result = hll_decode(NULL, (uint8 *) VARDATA(bytes),
-									 VARSIZE(bytes) - VARHDRSZ);
+	bytea	   *bytes = kappa_hll_encode(hll);
+	HyperLogLog *result = kappa_hll_decode(NULL, (uint8 *) VARDATA(bytes),
+										   VARSIZE(bytes) - VARHDRSZ);
 
 	free(bytes);
 	return result;
@@ -137,10 +137,10 @@ reread(const HyperLogLog *hll)
 static HyperLogLog *
 state_of(const uint64 *hashes, int from, int to, int precision)
 {
-	HyperLogLog *hll = hll_create(NULL, precision);
+	HyperLogLog *hll = kappa_hll_create(NULL, precision);
 
 	for (int i = from; i < to; i++)
-		hll_add_hash(hll, hashes[i]);
+		kappa_hll_add_hash(hll, hashes[i]);
 	return hll;
 }
 
@@ -188,35 +188,35 @@ broken_laws(void)
 	HyperLogLog *stored_a = reread(a);
 	HyperLogLog *stored_b = reread(b);
 	HyperLogLog *stored_c = reread(c);
-	HyperLogLog *empty = hll_create(NULL, low);
-	HyperLogLog *bc = hll_copy(NULL, b);
+	HyperLogLog *empty = kappa_hll_create(NULL, low);
+	HyperLogLog *bc = kappa_hll_copy(NULL, b);
 	HyperLogLog *folded = state_of(hashes, 0, n, pa);
 	int			broken = 0;
 
-	hll_fold(folded, low);
+	kappa_hll_fold(folded, low);
 	broken += !same(folded, whole);
 
-	hll_union(bc, c);			/* a + (b + c), by tables */
-	hll_union(bc, a);
-	hll_fold(bc, low);
+	kappa_hll_union(bc, c);			/* a + (b + c), by tables */
+	kappa_hll_union(bc, a);
+	kappa_hll_fold(bc, low);
 	broken += !same(bc, whole);
 
-	hll_union(stored_a, stored_b);	/* (a + b) + c, by lists */
-	hll_union(stored_a, stored_c);
-	hll_fold(stored_a, low);
+	kappa_hll_union(stored_a, stored_b);	/* (a + b) + c, by lists */
+	kappa_hll_union(stored_a, stored_c);
+	kappa_hll_fold(stored_a, low);
 	broken += !same(stored_a, whole);
 
-	hll_union(stored_a, stored_a);	/* once more the same */
-	hll_union(stored_a, b);
-	hll_union(stored_a, empty);
+	kappa_hll_union(stored_a, stored_a);	/* once more the same */
+	kappa_hll_union(stored_a, b);
+	kappa_hll_union(stored_a, empty);
 	broken += !same(stored_a, whole);
 
-	hll_union(empty, whole);
+	kappa_hll_union(empty, whole);
 	broken += !same(empty, whole);
 
 	for (int i = n - 1; i >= 0; i--)	/* values added to a list */
-		hll_add_hash(stored_c, hashes[i]);
-	hll_fold(stored_c, low);
+		kappa_hll_add_hash(stored_c, hashes[i]);
+	kappa_hll_fold(stored_c, low);
 	broken += !same(stored_c, whole);
 
 	release(a), release(b), release(c), release(whole), release(empty);
@@ -236,7 +236,7 @@ accepted_bytes(int *accepted)
 	int			n = random64() % (HLL_REGISTERS(precision) / 4 + 4);
 	uint64	   *hashes = make_hashes(n);
 	HyperLogLog *hll = state_of(hashes, 0, n, precision);
-	bytea	   *bytes = hll_encode(hll);
+	bytea	   *bytes = kappa_hll_encode(hll);
 	size_t		size = VARSIZE(bytes) - VARHDRSZ;
 	size_t		changed_size = random64() % 4 ? size : random64() % (size + 1);
 	uint8	   *changed = malloc(Max(changed_size, 1)); /* exact: see overruns */
@@ -256,13 +256,13 @@ accepted_bytes(int *accepted)
 		HyperLogLog *read;
 		bytea	   *again;
 
-		hll_check_canonical(changed, changed_size);
+		kappa_hll_check_canonical(changed, changed_size);
 		(*accepted)++;
-		read = hll_decode(NULL, changed, changed_size);
-		again = hll_encode(read);
+		read = kappa_hll_decode(NULL, changed, changed_size);
+		again = kappa_hll_encode(read);
 		wrong = VARSIZE(again) - VARHDRSZ != changed_size ||
 			memcmp(VARDATA(again), changed, changed_size) != 0 ||
-			isnan(hll_estimate(read)) || hll_cardinality(read) < 0;
+			isnan(kappa_hll_estimate(read)) || kappa_hll_cardinality(read) < 0;
 		free(again);
 		release(read);
 	}
@@ -383,26 +383,26 @@ record(Point *point, double n, double estimate)
 static int
 grow(Point *points, int precision, bool registers_only)
 {
-	HyperLogLog *hll = hll_create(NULL, precision);
+	HyperLogLog *hll = kappa_hll_create(NULL, precision);
 	double		n = 0;
 	double		next = 1;
 	int			i = 0;
 
 	if (registers_only)
-		hll_make_dense(hll);
+		kappa_hll_make_dense(hll);
 	for (; next <= 8 * HLL_REGISTERS(precision); next = ceil(next * 1.6))
 	{
 		for (; n < next; n++)
-			hll_add_hash(hll, random64());
-		record(&points[i++], n, hll_estimate(hll));
+			kappa_hll_add_hash(hll, random64());
+		record(&points[i++], n, kappa_hll_estimate(hll));
 	}
 	for (; next <= 1e9; next *= 4)
 	{
 		n += simulate_values(hll->registers, precision, next - n);
-		record(&points[i++], n, hll_estimate(hll));
+		record(&points[i++], n, kappa_hll_estimate(hll));
 	}
 	n += simulate_values(hll->registers, precision, 1e9 - n);
-	record(&points[i++], n, hll_estimate(hll));
+	record(&points[i++], n, kappa_hll_estimate(hll));
 	release(hll);
 	return i;
 }
