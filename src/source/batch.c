@@ -4,8 +4,9 @@
  *	  MessageBatch: messages that were read together, and their memory.
  *
  * A batch may hold a million messages, so payloads are not allocated one by
- * one: they are laid end to end into blocks of BLOCK_SIZE, each followed by
- * MESSAGE_PADDING bytes that a vectorised parser may read.  A reset starts
+ * one: they are laid end to end into blocks of BLOCK_SIZE.  A vectorised
+ * parser may read MESSAGE_PADDING bytes past any of them: so many are left free
+ * at the end of each block.  A reset starts
  * again at the first block, so that a worker that goes from batch to batch
  * asks the system for memory once.  A message that is too long for a block
  * has a block of its own, which a reset gives back.
@@ -78,20 +79,19 @@ message_batch_free(MessageBatch *batch)
 Size
 message_size(Size value_len, Size key_len, Size headers_len)
 {
-	return sizeof(StreamMessage) + value_len + key_len + headers_len + MESSAGE_PADDING;
+	return sizeof(StreamMessage) + value_len + key_len + headers_len;
 }
 
-/* Room for size bytes and the padding after them. */
+/* Room for size bytes, and MESSAGE_PADDING readable ones after them. */
 static char *
 batch_alloc(BatchMemory *memory, Size size)
 {
 	MemoryContext context = memory->batch.context;
 
-	size += MESSAGE_PADDING;
-	if (size > BLOCK_SIZE)
-		return MemoryContextAllocHuge(memory->long_messages, size);
+	if (size + MESSAGE_PADDING > BLOCK_SIZE)
+		return MemoryContextAllocHuge(memory->long_messages, size + MESSAGE_PADDING);
 
-	if (memory->used + size > BLOCK_SIZE)
+	if (memory->used + size + MESSAGE_PADDING > BLOCK_SIZE)
 	{
 		if (memory->current + 1 == memory->nblocks)
 		{
@@ -139,12 +139,10 @@ message_batch_add(MessageBatch *batch, const void *value, Size value_len,
 	message->headers_len = headers_len;
 	place += headers_len;
 
-	/* The value is last, where the padding is: it is what gets parsed. */
 	message->value = value ? place : NULL;
 	message->value_len = value_len;
 	if (value_len > 0)
 		memcpy(place, value, value_len);
-	memset(place + value_len, 0, MESSAGE_PADDING);
 
 	batch->bytes += message_size(value_len, key_len, headers_len);
 	return message;

@@ -35,7 +35,7 @@ worker_init(void)
 {
 	DefineCustomIntVariable("pg_kappa.memory",
 							"Bound for the messages that a worker holds in flight.",
-							"Half of it is for reading ahead, half for the batch being applied.",
+							"It is divided between reading ahead and the batch being applied.",
 							&worker_memory, 256 * 1024, 16 * 1024, MAX_KILOBYTES,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_kappa.batch_rows",

@@ -406,21 +406,21 @@ look_at_catalog(void)
 static Size
 reader_memory(void)
 {
-	Size		half = (Size) worker_memory * 1024 / 2;
+	Size		share = (Size) worker_memory * 1024 / 8 * 3;
 
-	return Max(half / Max(nconsumers, 1), MIN_READER_MEMORY);
+	return Max(share / Max(nconsumers, 1), MIN_READER_MEMORY);
 }
 
 static Size
 large_batch_memory(void)
 {
-	return (Size) worker_memory * 1024 / 8 * 3;
+	return (Size) worker_memory * 1024 / 16 * 9;
 }
 
 static Size
 live_batch_memory(void)
 {
-	return (Size) worker_memory * 1024 / 8;
+	return (Size) worker_memory * 1024 / 16;
 }
 
 static bool
