@@ -1,6 +1,6 @@
 -- hyperloglog: what it counts, merge laws, parallel query, precision.
 SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS pg_kappa;
+CREATE EXTENSION pg_kappa;
 
 -- Small sets are counted exactly (a state is sparse up to m/8 = 512 values).
 SELECT n, approx_count_distinct(i) AS exact
@@ -135,3 +135,4 @@ SELECT bool_and(running = i) AS running FROM (SELECT i, approx_count_distinct(i)
 -- Everything is documented, parallel safe, and cannot be called as a function where it must not.
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 WHERE p.proname ~ 'hyperloglog|^cardinality|^approx_count_distinct' AND (obj_description(p.oid, 'pg_proc') IS NULL OR p.proparallel <> 's');
+DROP EXTENSION pg_kappa CASCADE;

@@ -1,6 +1,6 @@
 -- Bytes from outside that are no state: an error, never a crash.
 SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS pg_kappa;
+CREATE EXTENSION pg_kappa;
 -- accepted: empty, one token, two; sparse ranks; and dense
 SELECT v, cardinality(v)
 FROM unnest(ARRAY['\x010c', '\x0104808020', '\x010405010003']::hyperloglog[]) v;
@@ -92,3 +92,4 @@ INSERT INTO raw VALUES ('\x018c');
 \copy raw to program 'cat > "$FILE"' (format binary)
 \copy h from program 'cat "$FILE"' (format binary)
 \! rm -f "$FILE"
+DROP EXTENSION pg_kappa CASCADE;

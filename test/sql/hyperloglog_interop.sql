@@ -5,8 +5,8 @@ SELECT NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'hll') AS no
 \quit
 \endif
 SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS pg_kappa;
-CREATE EXTENSION IF NOT EXISTS hll;
+CREATE EXTENSION pg_kappa;
+CREATE EXTENSION hll;
 
 -- What hll builds of the same values, byte for byte: every precision that it
 -- can hold, sets from one value to many, bigint and text.
@@ -60,3 +60,5 @@ FROM (SELECT hyperloglog_to_hll(hyperloglog_agg(i) FILTER (WHERE i <= 6000), 5, 
              hll_add_agg(hll_hash_bigint(i), 12, 5, 0, 1) FILTER (WHERE i > 4000) AS b,
              hll_add_agg(hll_hash_bigint(i), 12, 5, 0, 1) AS ab
       FROM generate_series(1, 10000::bigint) i) s;
+DROP EXTENSION hll CASCADE;
+DROP EXTENSION pg_kappa CASCADE;
