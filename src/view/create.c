@@ -51,7 +51,8 @@
 
 /* How long a creation waits for the broker before it leaves that to the worker. */
 #define START_TIMEOUT_MS	5000
-#define START_READ_AHEAD	((Size) 1024 * 1024)
+#define START_PATIENCE_MS	500
+#define START_READ_AHEAD	((Size) 16 * 1024 * 1024)
 
 /* Fewer page splits and more HOT updates; vacuum a table that changes all the time. */
 #define STATE_TABLE_OPTIONS \
@@ -319,6 +320,23 @@ create_view(RangeVar *view, Query *query)
 
 /* ---------------------------------------------------------------- the start */
 
+/*
+ * Waits for the broker, but not for one that has been found to be away: going on
+ * trying is the worker's.
+ */
+static bool
+broker_answers(StreamReader *reader)
+{
+	for (int waited = 0; waited < START_TIMEOUT_MS; waited += START_PATIENCE_MS)
+	{
+		if (stream_reader_partitions(reader, START_PATIENCE_MS) > 0)
+			return true;
+		if (!stream_reader_state(reader).ok)
+			return false;
+	}
+	return false;
+}
+
 static void
 resolve_start(Oid view)
 {
@@ -329,7 +347,7 @@ resolve_start(Oid view)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cv = view_get(view);
 	reader = stream_reader_open(stream_open(cv->stream), cv->owner, START_READ_AHEAD);
-	if (!view_resolve_start(cv, reader, START_TIMEOUT_MS))
+	if (!view_resolve_start(cv, reader, broker_answers(reader) ? START_TIMEOUT_MS : 0))
 	{
 		StreamReaderState state = stream_reader_state(reader);
 

@@ -115,6 +115,12 @@ view_start_parse(const char *start, TimestampTz *at)
 	return START_TIME;
 }
 
+static void
+start_error_context(void *arg)
+{
+	errcontext("option \"start\", which is 'earliest', 'latest', a timestamp, or a negative interval");
+}
+
 /*
  * Checks the option, and makes timestamps independent of the settings under which
  * they are read again.
@@ -122,19 +128,21 @@ view_start_parse(const char *start, TimestampTz *at)
 static char *
 normalize_start(const char *start)
 {
+	ErrorContextCallback context = {.callback = start_error_context};
+	StartKind	kind;
 	TimestampTz at;
 	int			level;
 	char	   *result;
 
-	switch (view_start_parse(start, &at))
-	{
-		case START_EARLIEST:
-			return "earliest";
-		case START_LATEST:
-			return "latest";
-		case START_TIME:
-			break;
-	}
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	kind = view_start_parse(start, &at);
+	error_context_stack = context.previous;
+
+	if (kind == START_EARLIEST)
+		return "earliest";
+	if (kind == START_LATEST)
+		return "latest";
 	if (start[strspn(start, " \t\n")] == '-')
 		return pstrdup(start);
 	if (TIMESTAMP_IS_NOBEGIN(at))
@@ -145,7 +153,6 @@ normalize_start(const char *start)
 	level = NewGUCNestLevel();
 	(void) set_config_option("DateStyle", "ISO, YMD", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	result = pstrdup(timestamptz_to_str(at));
 	result = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(at)));
 	AtEOXact_GUC(false, level);
 	return result;

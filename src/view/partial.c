@@ -154,7 +154,10 @@ check_aggref(const char *source, const Aggref *aggref)
 		refuse(errmsg("DISTINCT in an aggregate is not allowed in a continuous view"),
 			   errdetail("It would have to keep every value."),
 			   errhint("Use approx_count_distinct(), or group by the column."));
-	if (depends_on_order(aggref->aggfnoid) || aggref->aggorder)
+	if (aggref->aggorder)
+		refuse(errmsg("ORDER BY in an aggregate is not allowed in a continuous view"),
+			   errdetail("Messages of different partitions have no order."));
+	if (depends_on_order(aggref->aggfnoid))
 		refuse(errmsg("aggregate %s() depends on the order of the rows and cannot be kept in a continuous view",
 					  name),
 			   errdetail("Messages of different partitions have no order."),
