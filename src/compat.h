@@ -16,6 +16,8 @@
 #endif
 
 /* The originals must be declared before the macros that take their names. */
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "executor/executor.h"
 #include "optimizer/pathnode.h"
 #include "storage/latch.h"
@@ -35,7 +37,8 @@
 /* 16: one function checks the owner of any object. */
 #if PG_VERSION_NUM < 160000
 #define object_ownercheck(class, object, role) \
-	((class) == RelationRelationId ? pg_class_ownercheck(object, role) : false)
+	((class) == RelationRelationId ? pg_class_ownercheck(object, role) : \
+	 (class) == DatabaseRelationId ? pg_database_ownercheck(object, role) : false)
 #endif
 
 /* 16: SysCacheGetAttrNotNull */

@@ -15,6 +15,8 @@
  *							goes to the view room
  *	REFRESH, EXPLAIN, CREATE SCHEMA		refused
  *
+ * Workers step aside for commands that want a database for themselves.
+ *
  * The command tags are those of what the statements become (CREATE VIEW, DROP
  * VIEW, ...): a continuous view is a view to every tool.
  *
@@ -28,6 +30,8 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
@@ -38,8 +42,10 @@
 #include "tcop/cmdtag.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 
+#include "compat.h"
 #include "syntax/keyword.h"
 #include "syntax/syntax.h"
 #include "view/view.h"
@@ -515,9 +521,54 @@ refuse_alter(Utility *u, const RangeVar *name, const char *clause)
 				 errmsg("ALTER CONTINUOUS VIEW ... %s is not supported", clause)));
 }
 
+/* -------------------------------------------------------------- databases */
+
+/*
+ * Our workers leave a database that a command wants for itself; not for
+ * somebody whose command is going to fail.
+ */
+static void
+step_aside(const char *database)
+{
+	Oid			dbid = get_database_oid(database, true);
+
+	if (OidIsValid(dbid) && !RecoveryInProgress() &&
+		object_ownercheck(DatabaseRelationId, dbid, GetUserId()))
+		worker_step_aside(dbid);
+}
+
+/* The option of that name, or NULL. */
+static DefElem *
+find_option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		if (strcmp(lfirst_node(DefElem, lc)->defname, name) == 0)
+			return lfirst_node(DefElem, lc);
+	}
+	return NULL;
+}
+
+static void
+create_database(CreatedbStmt *stmt)
+{
+	DefElem    *option = find_option(stmt->options, "template");
+
+	step_aside(option != NULL && option->arg != NULL ? defGetString(option) : "template1");
+}
+
+static void
+alter_database(AlterDatabaseStmt *stmt)
+{
+	if (find_option(stmt->options, "tablespace") != NULL)
+		step_aside(stmt->dbname);
+}
+
 /* --------------------------------------------------------------- the hook */
 
-/* Statements that are, or may be, about continuous views. */
+/* Statements that are, or may be, about continuous views, or need our workers' place. */
 static void
 dispatch(Utility *u)
 {
@@ -547,7 +598,10 @@ dispatch(Utility *u)
 			comment(u, (CommentStmt *) parsetree);
 			break;
 		case T_RenameStmt:
-			rename_view(u, (RenameStmt *) parsetree);
+			if (((RenameStmt *) parsetree)->renameType == OBJECT_DATABASE)
+				step_aside(((RenameStmt *) parsetree)->subname);
+			else
+				rename_view(u, (RenameStmt *) parsetree);
 			break;
 		case T_AlterObjectSchemaStmt:
 			set_schema(u, (AlterObjectSchemaStmt *) parsetree);
@@ -563,6 +617,15 @@ dispatch(Utility *u)
 		case T_AlterTableMoveAllStmt:
 			if (((AlterTableMoveAllStmt *) parsetree)->objtype == OBJECT_MATVIEW)
 				refuse_alter(u, NULL, "ALL IN TABLESPACE");
+			break;
+		case T_DropdbStmt:
+			step_aside(((DropdbStmt *) parsetree)->dbname);
+			break;
+		case T_CreatedbStmt:
+			create_database((CreatedbStmt *) parsetree);
+			break;
+		case T_AlterDatabaseStmt:
+			alter_database((AlterDatabaseStmt *) parsetree);
 			break;
 		default:
 			break;
