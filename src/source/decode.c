@@ -11,9 +11,8 @@
  *
  * The scanner's verdict on the payload does not depend on its targets, and it is
  * asked even if there are none: so all readers of a stream agree about which
- * messages are bad for everyone.  Only where the table takes no field of the
- * payload, be it that this decoder is not asked for it, payloads are not JSON,
- * and are not looked at.
+ * messages are bad for everyone.  Only where no column of the table (asked for
+ * or not) is a field of the payload, payloads are not JSON and not looked at.
  *
  * Nothing is thrown because of a message: a column's trouble is a SQLSTATE, from
  * which the reason is composed here, with the names of column and type and
@@ -486,7 +485,8 @@ convert_metadata(StreamDecoder *decoder, DecodeColumn *column, const StreamMessa
 }
 
 /*
- * One column; key_is_json is what the scan of the key gave, for its fields.
+ * One column; key_scan is what the scan of the key gave, for its fields.  Returns
+ * 0, or the SQLSTATE of what is wrong.
  */
 static int
 decode_column(StreamDecoder *decoder, DecodeColumn *column, const StreamMessage *message,

@@ -52,7 +52,8 @@ struct DecodeColumn
 	FmgrInfo	input;
 	Oid			ioparam;
 	bool		harmless;		/* an error leaves nothing behind: see input.c */
-	bool		datetime;		/* made of dates or times */
+	bool		datetime;		/* made of dates or times: takes no bare numbers,
+								 * and no words for the clock */
 	bool		null_checked;	/* a domain that may refuse NULL */
 
 	char	   *name;			/* for messages */
