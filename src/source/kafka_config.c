@@ -3,8 +3,8 @@
  * kafka_config.c
  *	  From options to a handle of librdkafka.
  *
- * The user's properties (options.c) are set first, then those that pg_kappa
- * must control.  librdkafka's memory is not PostgreSQL's: between the creation
+ * Defaults of ours are set first, then the user's properties (options.c), then
+ * those that pg_kappa must control.  librdkafka's memory is not PostgreSQL's: between the creation
  * of a configuration and its end nothing here may raise an error, so all that
  * reads catalogs comes before, and all that reports comes after.
  *
@@ -16,12 +16,33 @@
 
 #define ERROR_SIZE 512
 
-/* Sets one property; false and the reason in error if it is refused. */
-static bool
-set_property(rd_kafka_conf_t *conf, const KafkaProperty *property, char *error)
+/*
+ * Where librdkafka's own defaults do not suit.  A fetch that waits holds up the
+ * partitions that were assigned after it was sent; and a broker that is back
+ * should be found soon.
+ */
+static const KafkaProperty defaults[] = {
+	{"client.id", "pg_kappa"},
+	{"reconnect.backoff.max.ms", "2000"},
+};
+static const KafkaProperty consumer_defaults[] = {
+	{"fetch.wait.max.ms", "100"},
+};
+
+/*
+ * Sets properties.  The name of the first that is refused, and the reason in
+ * error, or NULL.
+ */
+static const char *
+set_properties(rd_kafka_conf_t *conf, const KafkaProperty *properties, int n, char *error)
 {
-	return rd_kafka_conf_set(conf, property->name, property->value,
-							 error, ERROR_SIZE) == RD_KAFKA_CONF_OK;
+	for (int i = 0; i < n; i++)
+	{
+		if (rd_kafka_conf_set(conf, properties[i].name, properties[i].value,
+							  error, ERROR_SIZE) != RD_KAFKA_CONF_OK)
+			return properties[i].name;
+	}
+	return NULL;
 }
 
 rd_kafka_t *
@@ -35,18 +56,16 @@ kafka_open(const Stream *stream, Oid userid, KafkaRole role,
 	char		error[ERROR_SIZE] = "";
 	ListCell   *lc;
 
+	refused = set_properties(conf, defaults, lengthof(defaults), error);
+	if (refused == NULL && role == KAFKA_CONSUMER)
+		refused = set_properties(conf, consumer_defaults, lengthof(consumer_defaults), error);
 	foreach(lc, user)
 	{
-		KafkaProperty *property = lfirst(lc);
-
-		if (refused == NULL && !set_property(conf, property, error))
-			refused = property->name;
+		if (refused == NULL)
+			refused = set_properties(conf, lfirst(lc), 1, error);
 	}
-	for (int i = 0; i < nproperties && refused == NULL; i++)
-	{
-		if (!set_property(conf, &properties[i], error))
-			refused = properties[i].name;
-	}
+	if (refused == NULL)
+		refused = set_properties(conf, properties, nproperties, error);
 
 	if (refused == NULL)
 	{

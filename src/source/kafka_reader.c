@@ -61,6 +61,7 @@ typedef struct KafkaPartition
 {
 	StreamPosition position;
 	int			last_index;		/* in the batch being read; -1: none */
+	bool		started;		/* messages of this assignment have come */
 	bool		lost;			/* position is not in the log */
 } KafkaPartition;
 
@@ -665,6 +666,7 @@ take_message(KafkaReader *kafka, const rd_kafka_message_t *message,
 
 	partition->position.next_offset = message->offset + 1;
 	partition->position.at_end = false;
+	partition->started = true;
 	partition->last_index = batch->count - 1;
 	kafka->taken_bytes += message->len + message->key_len;
 	return true;
@@ -727,35 +729,77 @@ identify_last(StreamPosition *position, const StreamMessage *message)
 	position->last_hash = (int64) hash;
 }
 
+/*
+ * Passes over what lies between the last message and librdkafka's position:
+ * the marker of a transaction, say.  That position counts whatever was taken
+ * from the queue, so it is ours only when the chunk has been used up; and it
+ * is one of this assignment only when a message of it has come.
+ */
+static void
+pass_over_gaps(KafkaReader *kafka)
+{
+	rd_kafka_topic_partition_list_t *list;
+
+	if (kafka->chunk_next < kafka->chunk_count)
+		return;
+
+	list = rd_kafka_topic_partition_list_new(kafka->npartitions);
+	for (int i = 0; i < kafka->npartitions; i++)
+		rd_kafka_topic_partition_list_add(list, kafka->topic,
+										  kafka->partitions[i].position.partition);
+	if (rd_kafka_position(kafka->handle, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		for (int i = 0; i < kafka->npartitions; i++)
+		{
+			KafkaPartition *partition = &kafka->partitions[i];
+
+			if (partition->started && !list->elems[i].err)
+				partition->position.next_offset = Max(partition->position.next_offset,
+													  list->elems[i].offset);
+		}
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+/*
+ * Where the log ends: what librdkafka has heard last.  Between two ends of the
+ * partition that is how far the broker has got, which may be more than what
+ * is stable.
+ */
+static void
+update_end(KafkaReader *kafka, StreamPosition *position)
+{
+	int64		low;
+	int64		high;
+
+	if (position->at_end)
+		return;
+	if (rd_kafka_get_watermark_offsets(kafka->handle, kafka->topic, position->partition,
+									   &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		high > position->end_offset)
+		position->end_offset = high;
+	if (position->end_offset >= 0 && position->next_offset >= position->end_offset)
+	{
+		position->end_offset = position->next_offset;
+		position->at_end = true;
+	}
+}
+
 /* Brings the positions up to date and gives them to the batch. */
 static void
 finish_read(KafkaReader *kafka, MessageBatch *batch)
 {
 	StreamPosition *result = message_batch_positions(batch, kafka->npartitions);
 
+	pass_over_gaps(kafka);
 	for (int i = 0; i < kafka->npartitions; i++)
 	{
 		KafkaPartition *partition = &kafka->partitions[i];
-		StreamPosition *position = &partition->position;
-		int64		low;
-		int64		high;
 
 		if (partition->last_index >= 0)
-			identify_last(position, &batch->messages[partition->last_index]);
-
-		/*
-		 * Between two ends of the log all we know is how far the broker has
-		 * got, which may be more than what is stable.
-		 */
-		if (!position->at_end &&
-			rd_kafka_get_watermark_offsets(kafka->handle, kafka->topic, position->partition,
-										   &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-			high > position->end_offset)
-			position->end_offset = high;
-		if (position->end_offset >= 0 && position->end_offset < position->next_offset)
-			position->end_offset = position->next_offset;
-
-		result[i] = *position;
+			identify_last(&partition->position, &batch->messages[partition->last_index]);
+		update_end(kafka, &partition->position);
+		result[i] = partition->position;
 	}
 }
 
