@@ -62,7 +62,10 @@ typedef struct HyperLogLog
 extern void kappa_hll_registers_add(uint8 *registers, int precision, uint64 hash);
 extern void kappa_hll_registers_add_token(uint8 *registers, int precision, uint32 token);
 
-/* target |= source, folding the source if its precision is higher */
+/*
+ * target |= source, folding the source if its precision is higher.  They are
+ * different registers.
+ */
 extern void kappa_hll_registers_merge(uint8 *target, int target_precision,
 									  const uint8 *source, int source_precision);
 

@@ -45,6 +45,9 @@
 /* a dense field's value for a register outside of base .. base + 6 */
 #define FIELD_OUTSIDE	7
 
+/* registers whose outside ones are looked for together: a branch taken less */
+#define BLOCK			64
+
 /* the same byte in all eight bytes of a word */
 #define EACH_BYTE(b)	(UINT64CONST(0x0101010101010101) * (b))
 
@@ -229,11 +232,16 @@ gather_fields(uint64 x)
 	return (x | (x >> 20)) & 0xFFFFFF;
 }
 
-/* The lowest bit of each byte that is FIELD_OUTSIDE. */
+/*
+ * Which of the 8 bytes are FIELD_OUTSIDE, as 8 bits: the multiplication takes
+ * the lowest bit of byte k to bit 56 + k.
+ */
 static inline uint64
 fields_outside(uint64 fields)
 {
-	return fields & (fields >> 1) & (fields >> 2) & EACH_BYTE(1);
+	uint64		lowest = fields & (fields >> 1) & (fields >> 2) & EACH_BYTE(1);
+
+	return (lowest * UINT64CONST(0x0102040810204080)) >> 56;
 }
 
 const char *
@@ -254,17 +262,23 @@ kappa_hll_format_read_registers(const HllStored *stored, uint8 *registers)
 	fields = stored->data + 1;
 	tail = fields + FIELDS_SIZE(stored->precision);
 
-	for (int i = 0; i < m; i += 8, fields += 3)
+	for (int i = 0; i < m; i += BLOCK)
 	{
-		uint64		x = spread_fields(fields[0] | fields[1] << 8 | fields[2] << 16);
+		uint64		outside = 0;
 
-		store_bytes(&registers[i], x + EACH_BYTE(base));
-		for (uint64 outside = fields_outside(x); outside != 0;
-			 outside &= outside - 1)
+		for (int j = 0; j < BLOCK && i + j < m; j += 8, fields += 3)
+		{
+			uint32		packed = fields[0] | fields[1] << 8 | fields[2] << 16;
+			uint64		x = spread_fields(packed);
+
+			store_bytes(&registers[i + j], x + EACH_BYTE(base));
+			outside |= fields_outside(x) << j;
+		}
+		for (; outside != 0; outside &= outside - 1)
 		{
 			if (tail == end || *tail > max_rank)
 				return "A register is missing or out of range.";
-			registers[i + pg_rightmost_one_pos64(outside) / 8] = *tail++;
+			registers[i + pg_rightmost_one_pos64(outside)] = *tail++;
 		}
 	}
 	if (tail != end)
@@ -304,6 +318,22 @@ choose_base(const uint8 *registers, int precision)
 	return base;
 }
 
+/* The fields of 8 registers, one in each byte. */
+static inline uint64
+fields_of(const uint8 *registers, uint8 base)
+{
+	uint8		fields[8];
+
+	/* A register below base wraps to a large number, so is outside too. */
+	for (int i = 0; i < 8; i++)
+	{
+		uint8		above = registers[i] - base;
+
+		fields[i] = Min(above, FIELD_OUTSIDE);
+	}
+	return load_bytes(fields);
+}
+
 size_t
 kappa_hll_format_write_registers(uint8 *bytes, int precision, const uint8 *registers)
 {
@@ -316,27 +346,22 @@ kappa_hll_format_write_registers(uint8 *bytes, int precision, const uint8 *regis
 	bytes[1] = precision | FORMAT_DENSE;
 	bytes[2] = base;
 
-	for (int i = 0; i < m; i += 8, fields += 3)
+	for (int i = 0; i < m; i += BLOCK)
 	{
-		uint8		eight[8];
-		uint64		x;
-		uint64		packed;
+		uint64		outside = 0;
 
-		/* A register below base wraps to a large number, so is outside too. */
-		for (int j = 0; j < 8; j++)
+		for (int j = 0; j < BLOCK && i + j < m; j += 8, fields += 3)
 		{
-			uint8		above = registers[i + j] - base;
+			uint64		x = fields_of(&registers[i + j], base);
+			uint32		packed = gather_fields(x);
 
-			eight[j] = Min(above, FIELD_OUTSIDE);
+			fields[0] = packed;
+			fields[1] = packed >> 8;
+			fields[2] = packed >> 16;
+			outside |= fields_outside(x) << j;
 		}
-		x = load_bytes(eight);
-		packed = gather_fields(x);
-		fields[0] = packed;
-		fields[1] = packed >> 8;
-		fields[2] = packed >> 16;
-		for (uint64 outside = fields_outside(x); outside != 0;
-			 outside &= outside - 1)
-			*tail++ = registers[i + pg_rightmost_one_pos64(outside) / 8];
+		for (; outside != 0; outside &= outside - 1)
+			*tail++ = registers[i + pg_rightmost_one_pos64(outside)];
 	}
 	return tail - bytes;
 }

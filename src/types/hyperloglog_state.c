@@ -193,6 +193,8 @@ kappa_hll_fold(HyperLogLog *hll, int precision)
 void
 kappa_hll_union(HyperLogLog *target, const HyperLogLog *source)
 {
+	if (target == source)
+		return;
 	kappa_hll_fold(target, source->precision);
 
 	if (source->form == HLL_DENSE)
