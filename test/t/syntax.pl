@@ -35,12 +35,17 @@ foreach my $libraries ('pg_stat_statements, pg_kappa', 'pg_kappa, pg_stat_statem
 		CREATE EXTENSION pg_stat_statements;
 		CREATE EXTENSION pg_kappa;
 		CREATE VIEW plain AS SELECT 1 AS continuous;
+		CREATE SERVER nowhere FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers 'localhost:1');
+		CREATE FOREIGN TABLE stream (a int) SERVER nowhere OPTIONS (topic 'syntax');
 		SELECT pg_stat_statements_reset();
 	});
 
 	foreach my $mode ('simple', 'extended', 'prepared')
 	{
 		in_protocol($mode, "valid_${mode}_$suffix", qr/processed: 1\/1/, '',
+			'CREATE CONTINUOUS VIEW v AS SELECT a, count(*) FROM stream GROUP BY a;',
+			'CREATE OR REPLACE CONTINUOUS VIEW w AS SELECT count(*) FROM stream;',
+			'DROP CONTINUOUS VIEW v, w;',
 			'DROP CONTINUOUS VIEW IF EXISTS nosuch;',
 			'ALTER /* CONTINUOUS TABLE */ CONTINUOUS VIEW IF EXISTS nosuch RENAME TO other;',
 			'SELECT x.drop continuous FROM (VALUES (1)) AS x (drop);');
@@ -57,8 +62,19 @@ foreach my $libraries ('pg_stat_statements, pg_kappa', 'pg_kappa, pg_stat_statem
 			WHERE query = 'DROP CONTINUOUS VIEW IF EXISTS nosuch'}),
 		'1', "$libraries: and so are ours");
 
+	is( $node->safe_psql('postgres', q{
+			\set QUIET off
+			SET client_min_messages = error;
+			CREATE CONTINUOUS VIEW v AS SELECT count(*) FROM stream;
+			ALTER CONTINUOUS VIEW v RENAME TO w;
+			ALTER CONTINUOUS VIEW w SET (reject_limit = 3);
+			COMMENT ON CONTINUOUS VIEW w IS 'x';
+			DROP CONTINUOUS VIEW w}),
+		join("\n", 'SET', 'CREATE VIEW', 'ALTER VIEW', 'ALTER VIEW', 'COMMENT', 'DROP VIEW'),
+		"$libraries: command tags");
+
 	$node->safe_psql('postgres',
-		'DROP VIEW plain; DROP EXTENSION pg_kappa; DROP EXTENSION pg_stat_statements');
+		'DROP SERVER nowhere CASCADE; DROP VIEW plain; DROP EXTENSION pg_kappa; DROP EXTENSION pg_stat_statements');
 }
 
 $node->stop;
