@@ -8,8 +8,9 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes;
 
-our @EXPORT = qw(kappa_node broker topic produce stream wait_for verified sorted_rows);
+our @EXPORT = qw(kappa_node broker topic produce stream ask await wait_for verified sorted_rows);
 
 # kappa_node(NAME, LINE OF postgresql.conf, ...): a started cluster that holds the extension.
 sub kappa_node
@@ -59,6 +60,31 @@ sub stream
 		CREATE FOREIGN TABLE $name (machine int, item text, price numeric(8,2), sold_at timestamptz,
 			healthy boolean, city text OPTIONS (path 'place.city'), n bigint)
 		SERVER $name OPTIONS (topic '$name', event_time 'sold_at', watermark_delay '20 seconds')});
+}
+
+# ask(NODE, QUERY): what psql prints, '' if the server is not there.
+sub ask
+{
+	my ($node, $query) = @_;
+	open(my $psql, '-|', 'sh', '-c', 'exec psql -XAtq -d "$0" -c "$1" 2>/dev/null',
+		$node->connstr('postgres'), $query) or die "psql: $!";
+	my $answer = join('', <$psql>);
+	close $psql;
+	chomp $answer;
+	return $answer;
+}
+
+# await(NODE, QUERY): until QUERY answers 't'.  Unlike poll_query_until it does not mind
+# a server that goes away and comes back.
+sub await
+{
+	my ($node, $query) = @_;
+	my $deadline = time + 180;
+	until (ask($node, $query) eq 't')
+	{
+		die "waited in vain for: $query" if time > $deadline;
+		Time::HiRes::sleep(0.05);
+	}
 }
 
 # wait_for(NODE, VIEW, ...): until each view holds what the topic holds now.

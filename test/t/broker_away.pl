@@ -1,0 +1,79 @@
+# A broker that is away is waited for, and a topic that does not exist yet.
+use strict;
+use warnings;
+use KappaTest;
+use PostgreSQL::Test::Cluster;
+use Test::More;
+
+my $node = kappa_node('away', 'fsync = off');
+my $file = "$ENV{TESTDIR}/sales";
+system("sales 1000 > '$file'") == 0 or die;
+broker('start', 'kafka');
+topic('create', 'away', 2);
+produce('away', $file);
+stream($node, 'away');
+
+sub status
+{
+	return $node->safe_psql('postgres', "SELECT status FROM kappa.continuous_views WHERE viewname = '$_[0]'");
+}
+
+sub await_status
+{
+	my ($view, $status) = @_;
+	$node->poll_query_until('postgres',
+		"SELECT status = '$status' FROM kappa.continuous_views WHERE viewname = '$view'");
+	is(status($view), $status, "$view: $status");
+}
+
+$node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW first AS SELECT count(*) AS c, sum(n) AS s FROM away');
+wait_for($node, 'first');
+is($node->safe_psql('postgres', 'TABLE first'), '1000|499500', 'filled');
+
+broker('stop', 'kafka');
+await_status('first', 'waiting');
+isnt($node->safe_psql('postgres', q{SELECT error FROM kappa.continuous_views WHERE viewname = 'first'}), '',
+	'the status says why');
+is($node->safe_psql('postgres', 'TABLE first'), '1000|499500', 'the view answers while the broker is away');
+
+my ($out, $err);
+$node->psql('postgres', 'CREATE CONTINUOUS VIEW second AS SELECT machine, count(*) AS c FROM away GROUP BY 1',
+	stderr => \$err);
+like($err, qr/WARNING/, 'creating a view without the broker warns');
+await_status('second', 'waiting');
+
+broker('start', 'kafka');
+produce('away', $file);
+wait_for($node, 'first', 'second');
+is($node->safe_psql('postgres', 'TABLE first'), '2000|999000', 'it goes on by itself');
+is($node->safe_psql('postgres', 'SELECT sum(c) FROM second'), '2000', 'and the other begins');
+verified($node, 'first', 'second');
+
+broker('kill', 'kafka');
+broker('start', 'kafka');
+produce('away', $file);
+wait_for($node, 'first', 'second');
+is($node->safe_psql('postgres', 'TABLE first'), '3000|1498500', 'after kill -9 of the broker');
+verified($node, 'first', 'second');
+
+# A topic that comes later.
+stream($node, 'later');
+$node->psql('postgres', 'CREATE CONTINUOUS VIEW third AS SELECT count(*) AS c FROM later', stderr => \$err);
+like($err, qr/WARNING/, 'a missing topic: a warning');
+await_status('third', 'waiting');
+topic('create', 'later', 3);
+produce('later', $file);
+await_status('third', 'live');
+wait_for($node, 'third');
+is($node->safe_psql('postgres', 'TABLE third'), '1000', 'the topic has come');
+
+# Partitions that come later start at their beginning.
+topic('grow', 'later', 5);
+system("kcat -P -b $ENV{KAPPA_BROKER} -t later -p $_ -K '\\t' -l '$file'") == 0 or die for 3, 4;
+$node->poll_query_until('postgres', 'SELECT c = 3000 FROM third');
+is($node->safe_psql('postgres', 'TABLE third'), '3000', 'new partitions are found');
+verified($node, 'third');
+
+$node->stop;
+broker('stop', 'kafka');
+done_testing();

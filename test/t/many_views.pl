@@ -1,0 +1,53 @@
+# Thirty views on max_worker_processes = 8: few workers drive them all.
+use strict;
+use warnings;
+use KappaTest;
+use PostgreSQL::Test::Cluster;
+use Test::More;
+
+my $node = kappa_node('many', 'max_worker_processes = 8', 'fsync = off');
+my ($file, $n) = ("$ENV{TESTDIR}/sales", 3000);
+system("sales $n > '$file'") == 0 or die;
+for my $topic (qw(many_a many_b many_c))
+{
+	topic('create', $topic, 2);
+	stream($node, $topic);
+	produce($topic, $file);
+}
+
+my @views = map { "v$_" } 0 .. 29;
+for my $i (0 .. 29)
+{
+	my $stream = (qw(many_a many_b many_c))[$i % 3];
+	my $query = (
+		"SELECT machine % @{[ $i + 2 ]} AS k, count(*) AS c, sum(n) AS s FROM $stream GROUP BY 1",
+		"SELECT count(*) AS c, sum(n) AS s, max(sold_at) FROM $stream",
+		"SELECT n, 1 AS c, n AS s FROM $stream")[ $i / 10 ];
+	$node->safe_psql('postgres', "CREATE CONTINUOUS VIEW v$i AS $query");
+}
+produce($_, $file) for qw(many_a many_b many_c);
+wait_for($node, @views);
+
+my $expected = 2 * $n . '|' . $n * ($n - 1);
+is($node->safe_psql('postgres', "SELECT sum(c), sum(s) FROM $_"), $expected, "$_: count and sum") for @views;
+verified($node, @views[ 0, 9, 10, 19, 20, 29 ]);
+cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_kappa worker'}),
+	'<=', 4, 'no more workers than pg_kappa.workers');
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT status, ',') FROM kappa.continuous_views}),
+	'live', 'all are live');
+
+# All of them come back with the server, and go away with DROP.
+$node->restart;
+produce('many_a', $file);
+wait_for($node, @views);
+is($node->safe_psql('postgres', 'SELECT sum(c) FROM v0'), 3 * $n, 'after a restart it goes on');
+$node->safe_psql('postgres', "DROP VIEW $_") for @views;
+is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM kappa.continuous_views)
+	+ (SELECT count(*) FROM kappa.offsets) + (SELECT count(*) FROM kappa.consumers)
+	+ (SELECT count(*) FROM pg_class WHERE relnamespace = 'kappa_state'::regnamespace)}), 0, 'nothing remains');
+$node->poll_query_until('postgres',
+	q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_kappa worker'});
+pass('the worker ends when there is nothing left to do');
+
+$node->stop;
+done_testing();
