@@ -26,6 +26,7 @@
 
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -243,6 +244,26 @@ inspect_view(InspectContext *context, RangeTblEntry *rte)
 	context->inside_view = inside;
 }
 
+/* A stream that is a partition or child would be read unseen. */
+static void
+check_children(ViewAnalysis *analysis, RangeTblEntry *rte)
+{
+	ListCell   *lc;
+
+	if (!rte->inh || !has_subclass(rte->relid))
+		return;
+	foreach(lc, find_all_inheritors(rte->relid, AccessShareLock, NULL))
+	{
+		Oid			child = lfirst_oid(lc);
+
+		if (child != rte->relid && get_rel_relkind(child) == RELKIND_FOREIGN_TABLE)
+			refuse(-1,
+				   errmsg("table \"%s\" cannot be used in a continuous view",
+						  get_rel_name(rte->relid)),
+				   errdetail("Its child \"%s\" is a foreign table.", get_rel_name(child)));
+	}
+}
+
 static void
 inspect_relation(InspectContext *context, Query *query, RangeTblEntry *rte)
 {
@@ -257,6 +278,7 @@ inspect_relation(InspectContext *context, Query *query, RangeTblEntry *rte)
 		refuse(-1,
 			   errmsg("temporary relation \"%s\" cannot be used in a continuous view", name),
 			   errdetail("Other sessions, such as the one that keeps the view, cannot see it."));
+	check_children(analysis, rte);
 	if (rte->relkind == RELKIND_FOREIGN_TABLE)
 	{
 		if (!stream_exists(rte->relid))

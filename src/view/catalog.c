@@ -34,7 +34,7 @@
 #include "view/catalog.h"
 #include "view/owner.h"
 
-/* -------------------------------------------------------------- existence */
+/* ------------------------------------------------------------- existence */
 
 Oid
 catalog_table(const char *name)
@@ -64,7 +64,7 @@ view_exists(Oid relid)
 
 	views = table_open(table, AccessShareLock);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(views, RelationGetPrimaryKeyIndex(views), true, NULL, 1, &key);
+	scan = systable_beginscan(views, catalog_table("views_pkey"), true, NULL, 1, &key);
 	found = HeapTupleIsValid(systable_getnext(scan));
 	systable_endscan(scan);
 	table_close(views, AccessShareLock);

@@ -37,7 +37,7 @@ extern void catalog_remove_view(Oid view);
 /* Sets reject_limit; -1: none. */
 extern void catalog_set_reject_limit(Oid view, int64 reject_limit);
 
-/* A table of schema kappa; InvalidOid if there is none. */
+/* A table or index of schema kappa; InvalidOid if there is none. */
 extern Oid	catalog_table(const char *name);
 
 /* The settings that are kept with a view, as DefElem name -> String. */

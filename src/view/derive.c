@@ -24,6 +24,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/heap.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
@@ -55,6 +56,13 @@ name_is_taken(ViewDerivation *derivation, const char *name)
 	return false;
 }
 
+/* Tables, unlike views, cannot have columns that are called ctid or xmin. */
+static bool
+is_system_name(const char *name)
+{
+	return SystemAttributeByName(name) != NULL;
+}
+
 /* The name itself, or with a number, within the length of a name. */
 static char *
 unique_name(ViewDerivation *derivation, const char *name)
@@ -62,7 +70,7 @@ unique_name(ViewDerivation *derivation, const char *name)
 	char		result[NAMEDATALEN];
 
 	strlcpy(result, name, NAMEDATALEN);
-	for (int i = 2; name_is_taken(derivation, result); i++)
+	for (int i = 2; is_system_name(result) || name_is_taken(derivation, result); i++)
 	{
 		char		suffix[16];
 		int			len;
@@ -297,23 +305,20 @@ view_delta_query(const ViewDerivation *derivation, bool empty)
 	Query	   *delta = copyObject(derivation->analysis->query);
 	ListCell   *lc;
 
-	if (derivation->analysis->kind != VIEW_ROWS)
+	delta->targetList = NIL;
+	foreach(lc, derivation->columns)
 	{
-		delta->targetList = NIL;
-		foreach(lc, derivation->columns)
-		{
-			StateColumn *column = lfirst(lc);
-			TargetEntry *tle = makeTargetEntry(copyObject(column->expr), column->attno,
-											   column->name, false);
+		StateColumn *column = lfirst(lc);
+		TargetEntry *tle = makeTargetEntry(copyObject(column->expr), column->attno,
+										   column->name, false);
 
-			tle->ressortgroupref = column->sortgroupref;
-			delta->targetList = lappend(delta->targetList, tle);
-		}
-		delta->havingQual = NULL;
-		delta->windowClause = NIL;
-		delta->hasWindowFuncs = false;
-		delta->hasAggs = contain_aggs_of_level((Node *) delta->targetList, 0);
+		tle->ressortgroupref = column->sortgroupref;
+		delta->targetList = lappend(delta->targetList, tle);
 	}
+	delta->havingQual = NULL;
+	delta->windowClause = NIL;
+	delta->hasWindowFuncs = false;
+	delta->hasAggs = contain_aggs_of_level((Node *) delta->targetList, 0);
 	if (empty)
 		delta->jointree->quals = makeBoolConst(false, false);
 	return delta;
@@ -370,6 +375,7 @@ view_read_query(const ViewDerivation *derivation, Oid state)
 	AfterContext context = {.derivation = (ViewDerivation *) derivation};
 	Node	   *having = NULL;
 	ListCell   *lc;
+	ListCell   *output;
 
 	read->commandType = CMD_SELECT;
 	read->canSetTag = true;
@@ -378,13 +384,14 @@ view_read_query(const ViewDerivation *derivation, Oid state)
 
 	if (analysis->kind == VIEW_ROWS)
 	{
-		foreach(lc, derivation->columns)
+		forboth(lc, derivation->columns, output, analysis->query->targetList)
 		{
 			StateColumn *column = lfirst(lc);
+			Expr	   *var = (Expr *) view_state_var(column, 0);
+			char	   *name = lfirst_node(TargetEntry, output)->resname;
 
 			read->targetList = lappend(read->targetList,
-									   makeTargetEntry((Expr *) view_state_var(column, 0),
-													   column->attno, column->name, false));
+									   makeTargetEntry(var, column->attno, name, false));
 		}
 	}
 	else

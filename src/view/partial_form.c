@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_aggregate.h"
@@ -195,6 +196,18 @@ give_to_owner(const char *name, Oid form, Oid original)
 							   quote_identifier(GetUserNameFromId(owner, false))));
 }
 
+/* The form is dropped with the original, unless a view needs it. */
+static void
+go_with_original(Oid form, Oid original)
+{
+	ObjectAddress dependent;
+	ObjectAddress referenced;
+
+	ObjectAddressSet(dependent, ProcedureRelationId, form);
+	ObjectAddressSet(referenced, ProcedureRelationId, original);
+	recordDependencyOn(&dependent, &referenced, DEPENDENCY_AUTO);
+}
+
 static Oid
 create_form(const char *name, Oid original)
 {
@@ -210,7 +223,10 @@ create_form(const char *name, Oid original)
 
 	form = find_form(name, original);
 	if (!creating_extension)
+	{
 		give_to_owner(name, form, original);
+		go_with_original(form, original);
+	}
 	return form;
 }
 
