@@ -17,8 +17,8 @@
  * on this way would make a row's answer depend on other rows: aggregation in a
  * subquery, LIMIT, the nullable side of an outer join.
  *
- * Nothing here changes the query's meaning; queries of a non-recursive WITH are
- * put where they are used, so that later steps see subqueries only.
+ * Both see the query normalised (normalize.c), so there are subqueries but no
+ * WITH.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,13 +30,11 @@
 #include "catalog/pg_proc.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
-#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -67,99 +65,6 @@ view_errposition(const char *source, int location)
 	if (source == NULL || location < 0 || location > strlen(source))
 		return 0;
 	return errposition(pg_mbstrlen_with_len(source, location) + 1);
-}
-
-/* ------------------------------------------------------------ WITH queries */
-
-static CommonTableExpr *
-find_cte(Query *query, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, query->cteList)
-	{
-		CommonTableExpr *cte = lfirst_node(CommonTableExpr, lc);
-
-		if (strcmp(cte->ctename, name) == 0)
-			return cte;
-	}
-	elog(ERROR, "could not find WITH query \"%s\"", name);
-	return NULL;
-}
-
-typedef struct InlineContext
-{
-	ViewAnalysis *analysis;
-	List	   *queries;		/* those we are in, innermost first */
-} InlineContext;
-
-static void
-inline_rte(RangeTblEntry *rte, List *queries)
-{
-	Query	   *home = list_nth(queries, rte->ctelevelsup);
-	CommonTableExpr *cte = find_cte(home, rte->ctename);
-	Query	   *subquery = copyObject(castNode(Query, cte->ctequery));
-
-	/* It now stands that many levels deeper than it was written. */
-	if (rte->ctelevelsup > 0)
-		IncrementVarSublevelsUp((Node *) subquery, rte->ctelevelsup, 1);
-
-	if (rte->alias == NULL)
-		rte->alias = makeAlias(rte->ctename, NIL);
-	rte->rtekind = RTE_SUBQUERY;
-	rte->subquery = subquery;
-	rte->security_barrier = false;
-	rte->ctename = NULL;
-	rte->ctelevelsup = 0;
-	rte->self_reference = false;
-	rte->coltypes = NIL;
-	rte->coltypmods = NIL;
-	rte->colcollations = NIL;
-}
-
-static bool
-inline_walker(Node *node, InlineContext *context)
-{
-	ViewAnalysis *analysis = context->analysis;
-	Query	   *query;
-	ListCell   *lc;
-
-	if (node == NULL)
-		return false;
-	if (!IsA(node, Query))
-		return expression_tree_walker(node, inline_walker, context);
-
-	query = (Query *) node;
-	context->queries = lcons(query, context->queries);
-
-	foreach(lc, query->cteList)
-	{
-		CommonTableExpr *cte = lfirst_node(CommonTableExpr, lc);
-
-		if (cte->cterecursive)
-			refuse(cte->location,
-				   errmsg("WITH RECURSIVE is not allowed in a continuous view"));
-		if (!IsA(cte->ctequery, Query) ||
-			castNode(Query, cte->ctequery)->commandType != CMD_SELECT)
-			refuse(cte->location,
-				   errmsg("data-modifying WITH queries are not allowed in a continuous view"));
-		inline_walker(cte->ctequery, context);
-	}
-	foreach(lc, query->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-
-		if (rte->rtekind == RTE_CTE)
-			inline_rte(rte, context->queries);
-		else if (rte->rtekind == RTE_SUBQUERY)
-			inline_walker((Node *) rte->subquery, context);
-	}
-	query_tree_walker(query, inline_walker, context,
-					  QTW_IGNORE_CTE_SUBQUERIES | QTW_IGNORE_RT_SUBQUERIES);
-
-	query->cteList = NIL;
-	context->queries = list_delete_first(context->queries);
-	return false;
 }
 
 /* --------------------------------------------------------------- inspection */
@@ -532,72 +437,7 @@ check_top_expressions(ViewAnalysis *analysis, Query *query)
 			   errhint("Use them over aggregates, or when reading the view."));
 }
 
-/* -------------------------------------------------- windows over event time */
-
-typedef struct WindowContext
-{
-	Query	   *query;
-	Oid			stream;
-	AttrNumber	event_time;
-	bool		inside;			/* the arguments of a window function */
-	int			levels_up;
-} WindowContext;
-
-static bool window_walker(Node *node, WindowContext *context);
-
-/* What a column of a subquery or view in FROM stands for. */
-static bool
-window_in_source(Var *var, WindowContext *context)
-{
-	RangeTblEntry *rte = rt_fetch(var->varno, context->query->rtable);
-	WindowContext inner = *context;
-	TargetEntry *tle;
-
-	if (rte->rtekind == RTE_RELATION && rte->relid == context->stream)
-		return context->inside && var->varattno == context->event_time;
-	if (rte->rtekind == RTE_JOIN && var->varattno > 0)
-		return window_walker(list_nth(rte->joinaliasvars, var->varattno - 1), context);
-	if (rte->rtekind == RTE_SUBQUERY)
-		inner.query = rte->subquery;
-	else if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_VIEW)
-	{
-		Relation	rel = table_open(rte->relid, AccessShareLock);
-
-		inner.query = copyObject(get_view_query(rel));
-		table_close(rel, NoLock);
-	}
-	else
-		return false;
-
-	tle = get_tle_by_resno(inner.query->targetList, var->varattno);
-	return tle && window_walker((Node *) tle->expr, &inner);
-}
-
-static bool
-window_walker(Node *node, WindowContext *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Var))
-		return ((Var *) node)->varlevelsup == 0 && window_in_source((Var *) node, context);
-	if (IsA(node, FuncExpr) &&
-		window_function(((FuncExpr *) node)->funcid) != WINDOW_NONE)
-	{
-		WindowContext inside = *context;
-
-		inside.inside = true;
-		return expression_tree_walker(node, window_walker, &inside);
-	}
-	return expression_tree_walker(node, window_walker, context);
-}
-
-bool
-view_is_window(Query *query, Node *expr, Oid stream, AttrNumber event_time)
-{
-	WindowContext context = {.query = query,.stream = stream,.event_time = event_time};
-
-	return event_time != EVENT_TIME_KAFKA && window_walker(expr, &context);
-}
+/* ---------------------------------------------------------------- the whole */
 
 static bool
 groups_by_window(ViewAnalysis *analysis, Query *query)
@@ -615,49 +455,16 @@ groups_by_window(ViewAnalysis *analysis, Query *query)
 	return false;
 }
 
-/*
- * References to columns of joins become references to what is joined, and names
- * given to joins go, since they would hide the names of what is joined.
- */
-static bool
-unname_joins(Node *node, Query *query)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, JoinExpr))
-	{
-		JoinExpr   *join = (JoinExpr *) node;
-
-		join->alias = NULL;
-		if (join->rtindex > 0)
-			rt_fetch(join->rtindex, query->rtable)->alias = NULL;
-	}
-	return expression_tree_walker(node, unname_joins, query);
-}
-
-static void
-flatten_joins(Query *query)
-{
-	query->targetList = (List *)
-		flatten_join_alias_vars(NULL, query, (Node *) query->targetList);
-	query->havingQual = flatten_join_alias_vars(NULL, query, query->havingQual);
-	unname_joins((Node *) query->jointree, query);
-}
-
 ViewAnalysis *
 view_analyze(Query *query, const char *source)
 {
 	ViewAnalysis *analysis = palloc0(sizeof(ViewAnalysis));
 	InspectContext inspect = {.analysis = analysis};
-	InlineContext inlining = {.analysis = analysis};
 
 	analysis->source = source;
 	check_top(analysis, query);
 
-	query = copyObject(query);
-	query_remove_group_rte(query);
-	inline_walker((Node *) query, &inlining);
-	flatten_joins(query);
+	query = view_normalize(query, source);
 	analysis->query = query;
 	if (query->groupClause != NIL)
 		analysis->kind = VIEW_GROUPED;

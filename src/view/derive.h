@@ -3,8 +3,9 @@
  * derive.h
  *	  From the user's SELECT to the parts of a continuous view.
  *
- * Inside this folder only.  Three steps, each a file:
+ * Inside this folder only.  The steps, each a file:
  *
+ *	normalize.c	the user's Query in one form
  *	analyze.c	the user's Query -> ViewAnalysis, or the reason why it is refused
  *	derive.c	ViewAnalysis -> ViewDerivation: the columns of the state table, the
  *				delta query, V's query, the merge statement
@@ -40,7 +41,10 @@ typedef struct ViewAnalysis
  */
 extern ViewAnalysis *view_analyze(Query *query, const char *source);
 
-/* Does the expression, of this query, compute a window over the event time? */
+/* normalize.c: a copy of the query in the form that the other files take. */
+extern Query *view_normalize(const Query *query, const char *source);
+
+/* window.c: does the expression, of this query, compute a window over the event time? */
 extern bool view_is_window(Query *query, Node *expr, Oid stream, AttrNumber event_time);
 
 /* For ereport(): where in the statement's text. */

@@ -176,6 +176,7 @@ resume_view(Oid view)
 	check_major(cv);
 	(void) control_run(&resume_plan, values, NULL);
 	SPI_finish();
+	view_record_dependencies(view, cv->definition, cv->delta);
 	worker_wake_at_commit();
 }
 
