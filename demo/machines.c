@@ -18,8 +18,9 @@
  * Without -s it runs until it is stopped, with a burst every minute.
  *
  * Once a second a line is written to standard output: the seconds since the
- * start, the messages produced so far, and those of the last second.  The
- * last line is written when the broker has acknowledged all of them.
+ * start, the messages that the broker has acknowledged so far, and how many a
+ * second since the line before.  The last line is written when there are no
+ * others left.
  *
  *-------------------------------------------------------------------------
  */
@@ -241,20 +242,22 @@ rate_at(double at, double highest)
 	return highest * (0.1 + 0.9 * wave);
 }
 
-/* Once a second: how far we are. */
+/* Once a second: how far we are, by what the broker has acknowledged. */
 static void
 report(double at)
 {
 	static double last_at;
-	static uint64_t last_produced;
+	static uint64_t last_acknowledged;
+	uint64_t	acknowledged;
 
 	if (at - last_at < 1)
 		return;
-	printf("%.0f %llu %.0f\n", at, (unsigned long long) produced,
-		   (produced - last_produced) / (at - last_at));
+	acknowledged = produced - rd_kafka_outq_len(producer);
+	printf("%.0f %llu %.0f\n", at, (unsigned long long) acknowledged,
+		   (acknowledged - last_acknowledged) / (at - last_at));
 	fflush(stdout);
 	last_at = at;
-	last_produced = produced;
+	last_acknowledged = acknowledged;
 }
 
 static void
@@ -294,7 +297,10 @@ run(double seconds, double rate, uint64_t burst)
 	}
 
 	while (rd_kafka_outq_len(producer) > 0 && !delivery_failed)
-		rd_kafka_flush(producer, 1000);
+	{
+		rd_kafka_flush(producer, 200);
+		report(now() - start);
+	}
 	printf("%.0f %llu 0\n", now() - start, (unsigned long long) produced);
 }
 

@@ -43,8 +43,7 @@ finish() {
 
 # Sets at, produced and speed from the last line of the machines.
 read_machines() {
-	at=0 produced=0 speed=0
-	read -r at produced speed < <(tail -n 1 "$demo/machines.log") || true
+	read -r at produced speed < <(tail -n 1 "$demo/machines.log") || at=0 produced=0 speed=0
 }
 
 # A whole screen, drawn over the one before.
