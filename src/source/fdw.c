@@ -3,9 +3,9 @@
  * fdw.c
  *	  The foreign-data wrapper kafka: its handler, and planning.
  *
- * A scan of a stream returns every message; PostgreSQL filters.  The plan
- * tells the scan which columns the query uses, since the others need not be
- * decoded.  Whether a scan reads the topic or is fed a batch is not known
+ * A scan of a stream returns messages as they come; PostgreSQL filters.  The
+ * plan tells the scan which columns the query uses, since the others need not
+ * be decoded, and which stretch of the log conditions leave (seek.c).  Whether a scan reads the topic or is fed a batch is not known
  * before it is executed (scan.c); a worker says beforehand how many rows to
  * expect, so that the plan suits the batch.
  *
@@ -25,7 +25,9 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "source/modify.h"
 #include "source/scan.h"
+#include "source/seek.h"
 #include "source/source.h"
 
 PG_FUNCTION_INFO_V1(kafka_fdw_handler);
@@ -108,7 +110,8 @@ get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid relid, ForeignPath *path,
 							extract_actual_clauses(clauses, false),
 							baserel->relid,
 							NIL,
-							list_make1(used_columns(baserel, relid)),
+							list_make2(used_columns(baserel, relid),
+									   seek_plan(baserel, relid)),
 							NIL, NIL,
 							outer_plan);
 }
@@ -126,6 +129,10 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = scan_restart;
 	routine->EndForeignScan = scan_end;
 	routine->ExplainForeignScan = scan_explain;
+	routine->IsForeignRelUpdatable = modify_supported;
+	routine->PlanForeignModify = modify_plan;
+	routine->BeginForeignInsert = modify_begin_copy;
+	routine->ExecForeignInsert = modify_insert;
 
 	PG_RETURN_POINTER(routine);
 }

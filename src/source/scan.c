@@ -6,7 +6,7 @@
  * Between the start of the executor and a scan's first row, somebody may
  * attach a StreamFeed; then the rows are the feed's.  Otherwise the scan
  * reads history: from each partition's first retained message up to the end
- * that the log had at the first row.  So starting the executor must cost
+ * that the log had at the first row, less what conditions exclude (seek.c).  So starting the executor must cost
  * nothing and touch no broker: everything is made at the first row.
  *
  * What arrives while the scan runs lies behind its end and is passed over,
@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "source/scan.h"
+#include "source/seek.h"
 #include "source/source.h"
 
 #include EXPLAIN_FORMAT_H
@@ -82,9 +83,31 @@ raise_trouble(StreamScan *scan)
 			 : errmsg("%s", state.message)));
 }
 
+/* Learns the first and end offsets of n partitions, within the bounds. */
+static void
+ask_offsets(StreamScan *scan, const SeekBounds *bounds, int n, int64 *first)
+{
+	int64	   *at = palloc(n * sizeof(int64));
+
+	if (!stream_reader_offsets(scan->reader, n, first, scan->end, CONTACT_TIMEOUT_MS))
+		raise_trouble(scan);
+	if (bounds->time_from != DT_NOBEGIN &&
+		!stream_reader_offsets_at(scan->reader, n, bounds->time_from, at, CONTACT_TIMEOUT_MS))
+		raise_trouble(scan);
+
+	for (int i = 0; i < n; i++)
+	{
+		first[i] = Max(first[i], bounds->offset_from);
+		if (bounds->time_from != DT_NOBEGIN)
+			first[i] = Max(first[i], at[i]);
+		if (bounds->offset_to < scan->end[i])
+			scan->end[i] = Max(bounds->offset_to, -1) + 1;
+	}
+}
+
 /* Learns which stretch of which partitions is to be read. */
 static void
-find_bounds(StreamScan *scan)
+find_bounds(StreamScan *scan, const SeekBounds *bounds)
 {
 	int64	   *first;
 	int			n;
@@ -95,8 +118,7 @@ find_bounds(StreamScan *scan)
 
 	first = palloc(n * sizeof(int64));
 	scan->end = palloc(n * sizeof(int64));
-	if (!stream_reader_offsets(scan->reader, n, first, scan->end, CONTACT_TIMEOUT_MS))
-		raise_trouble(scan);
+	ask_offsets(scan, bounds, n, first);
 
 	scan->start = palloc0(n * sizeof(StreamPosition));
 	scan->npartitions = 0;
@@ -104,7 +126,8 @@ find_bounds(StreamScan *scan)
 	{
 		StreamPosition *position = &scan->start[scan->npartitions];
 
-		if (first[i] >= scan->end[i])
+		if (first[i] >= scan->end[i] ||
+			i < bounds->partition_from || i > bounds->partition_to)
 			continue;
 		position->partition = i;
 		position->next_offset = first[i];
@@ -137,6 +160,7 @@ open_history(ForeignScanState *node)
 	StreamScan *scan = node->fdw_state;
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Bitmapset  *columns = NULL;
+	SeekBounds	bounds;
 	Oid			userid;
 	MemoryContext oldcontext = MemoryContextSwitchTo(scan->context);
 	ListCell   *lc;
@@ -151,7 +175,8 @@ open_history(ForeignScanState *node)
 	if (!OidIsValid(userid))
 		userid = GetUserId();
 	scan->reader = stream_reader_open(scan->stream, userid, READ_AHEAD_BYTES);
-	find_bounds(scan);
+	bounds = seek_bounds(list_nth(plan->fdw_private, SCAN_SEEK));
+	find_bounds(scan, &bounds);
 	assign_start(scan);
 
 	MemoryContextSwitchTo(oldcontext);
@@ -322,8 +347,11 @@ scan_end(ForeignScanState *node)
 void
 scan_explain(ForeignScanState *node, ExplainState *es)
 {
+	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
+
 	ExplainPropertyText("Topic",
 						stream_open(RelationGetRelid(node->ss.ss_currentRelation))->topic, es);
+	seek_explain(list_nth(plan->fdw_private, SCAN_SEEK), es);
 }
 
 /* ------------------------------------------------------------------ feeds */
