@@ -464,14 +464,15 @@ catalog_hidden_relations(Oid view)
 Oid
 catalog_view_of_hidden(Oid relid)
 {
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(relid)};
+	Oid			types[] = {OIDOID, TEXTOID};
+	Datum		values[] = {ObjectIdGetDatum(relid), CStringGetTextDatum(view_fingerprint())};
 
 	if (!OidIsValid(catalog_table("views")))
 		return InvalidOid;
 	return DatumGetObjectId(run_command("SELECT view::oid FROM kappa.views"
-										" WHERE $1 IN (definition::oid, delta::oid, state::oid)",
-										1, types, values, NULL));
+										" WHERE $1 IN (definition::oid, delta::oid, state::oid)"
+										" AND fingerprint = $2",
+										2, types, values, NULL));
 }
 
 bool

@@ -22,7 +22,10 @@ extern void catalog_set_error(const ContinuousView *cv, const char *error);
 /* The relations that belong to a view, all generations; NIL if not registered. */
 extern List *catalog_hidden_relations(Oid view);
 
-/* The view to which a hidden relation belongs; InvalidOid if to none. */
+/*
+ * The view to which a hidden relation belongs; InvalidOid if to none, or to one
+ * that is being restored.
+ */
 extern Oid	catalog_view_of_hidden(Oid relid);
 
 /*

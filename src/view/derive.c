@@ -315,7 +315,9 @@ view_delta_query(const ViewDerivation *derivation, bool empty)
 		tle->ressortgroupref = column->sortgroupref;
 		delta->targetList = lappend(delta->targetList, tle);
 	}
-	delta->havingQual = NULL;
+	/* HAVING is V's; but it, too, says that there is one row (HAVING true). */
+	delta->havingQual = derivation->analysis->kind == VIEW_SINGLE ?
+		makeBoolConst(true, false) : NULL;
 	delta->windowClause = NIL;
 	delta->hasWindowFuncs = false;
 	delta->hasAggs = contain_aggs_of_level((Node *) delta->targetList, 0);

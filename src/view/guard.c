@@ -9,7 +9,9 @@
  * messages so far were counted.
  *
  * All of it concerns the owners of these things, who are allowed much: nobody
- * else gets as far.
+ * else gets as far.  A restore replaces views, when a dump had to break a loop of
+ * dependencies; so views that come from elsewhere are let alone until they are
+ * resumed.
  *
  *-------------------------------------------------------------------------
  */
@@ -234,7 +236,7 @@ check_replace_view(const ViewStmt *stmt)
 	if (!OidIsValid(relid))
 		return;
 	refuse_hidden(relid, "replace");
-	if (view_exists(relid))
+	if (view_exists(relid) && !view_get(relid)->foreign_origin)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a continuous view", stmt->view->relname),

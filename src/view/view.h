@@ -118,7 +118,7 @@ extern List *view_list(void);
 
 /*
  * What kappa.views.fingerprint says in this database: system identifier and
- * database OID, palloc'd.
+ * OIDs of database and extension, palloc'd.
  */
 extern char *view_fingerprint(void);
 
