@@ -10,8 +10,6 @@ all:
 .PHONY: demo demo-stop test bench
 
 # These find (or install) a PostgreSQL themselves and call make again with its PG_CONFIG.
-export PG_CONFIG ONLY KEEP
-
 demo:
 	@demo/run.sh
 
