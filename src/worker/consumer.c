@@ -645,6 +645,32 @@ error_context(const ErrorData *error)
 	return last + 1;
 }
 
+/* What is to become of the view.  Its row may be gone, or the whole catalog. */
+static void
+note_error(Consumer *consumer, const ErrorData *error, const char *text)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED && consumer->reading)
+			progress_note_paused(consumer, text);
+		else if (!may_pass(error->sqlerrcode))
+			progress_note_failed(consumer, text);
+		else if (consumer->failures > 0)
+			progress_note_trouble(consumer, text);
+		progress_note_last_error(consumer, text);
+	}
+	PG_CATCH();
+	{
+		worker_abort();
+		FlushErrorState();
+		MemoryContextSwitchTo(oldcontext);
+		worker_look_again();
+	}
+	PG_END_TRY();
+}
+
 void
 consumer_handle_error(Consumer *consumer, ErrorData *error)
 {
@@ -655,17 +681,8 @@ consumer_handle_error(Consumer *consumer, ErrorData *error)
 			 errmsg("could not apply a batch to continuous view %s: %s",
 					consumer->name, text),
 			 errcontext("%s", error_context(error))));
-	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED && consumer->reading)
-		progress_note_paused(consumer, text);
-	else if (may_pass(error->sqlerrcode))
-	{
-		if (consumer->failures > 0)
-			progress_note_trouble(consumer, text);
-	}
-	else
-		progress_note_failed(consumer, text);
-	progress_note_last_error(consumer, text);
 
+	note_error(consumer, error, text);
 	consumer_back_off(consumer, Min(1000L << Min(consumer->failures, 6), MAX_ERROR_PAUSE_MS));
 	consumer->failures++;
 }

@@ -478,7 +478,7 @@ progress_note_paused(Consumer *consumer, const char *error)
 {
 	if (note(&pause_plan, consumer, error))
 		ereport(LOG,
-				(errmsg("continuous view %s is paused: %s", consumer->cv->name, error)));
+				(errmsg("continuous view %s is paused: %s", consumer->name, error)));
 }
 
 void

@@ -4,7 +4,7 @@
  *	  The background worker: drives the consumers of one database.
  *
  * A database has one worker or a few, and its consumers are divided among them
- * by number.  When workers come or go the division changes; the lock that each
+ * in turn.  When workers come or go the division changes; the lock that each
  * consumer has makes the handover clean.
  *
  * The main loop never waits for one consumer while another has something to
@@ -45,6 +45,12 @@
 
 /* How long a large batch is gathered at most. */
 #define GATHER_MS 1000
+
+/* The largest batch of one that is behind, while others are near their end. */
+#define LARGE_BATCH_BESIDE_LIVE 100000
+
+/* Consumers that had messages so lately count as live company. */
+#define BUSY_LIVE_MS 2000
 
 /* A consumer near the end makes no more than one batch in this time. */
 #define LIVE_INTERVAL_MS 4
@@ -320,7 +326,11 @@ read_views(void)
 	return view_list();
 }
 
-/* Takes up, keeps or gives up consumers.  False if there is nothing left to do. */
+/*
+ * Takes up, keeps or gives up consumers: every total'th view is ours, those
+ * that are paused counted too, so that pausing one moves no other.  False if
+ * there is nothing left to do.
+ */
 static bool
 divide_consumers(void)
 {
@@ -328,6 +338,7 @@ divide_consumers(void)
 	ListCell   *lc;
 	dlist_iter	iter;
 	int			active = 0;
+	int			number = 0;
 
 	dlist_foreach(iter, &consumers)
 		dlist_container(Consumer, node, iter.cur)->keep = false;
@@ -337,11 +348,12 @@ divide_consumers(void)
 	foreach(lc, views)
 	{
 		ContinuousView *cv = lfirst(lc);
+		bool		mine = number++ % seen.total == seen.rank;
 
 		if (!has_something_to_do(cv))
 			continue;
 		active++;
-		if (cv->consumer % seen.total == seen.rank)
+		if (mine)
 			keep_consumer(cv);
 	}
 	drop_others();
@@ -468,6 +480,7 @@ static void
 commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 {
 	int64		lag = consumer_lag(batch->positions, batch->npositions);
+	int			count = batch->count;
 	BatchResult result;
 
 	pgstat_report_activity(STATE_RUNNING,
@@ -481,6 +494,8 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 	{
 		case BATCH_DONE:
 			consumer->behind = lag > BEHIND_MESSAGES;
+			if (count > 0)
+				consumer->last_batch_at = GetCurrentTimestamp();
 			break;
 		case BATCH_STALE:
 			worker_look_again();
@@ -524,10 +539,31 @@ run_live(Consumer *consumer, TimestampTz now)
 	return true;
 }
 
+/*
+ * How many messages a large batch may have.  Fewer while this worker has live
+ * consumers that get messages: they wait while it is being applied.
+ */
+static int
+large_batch_limit(const Consumer *consumer, TimestampTz now)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &consumers)
+	{
+		Consumer   *other = dlist_container(Consumer, node, iter.cur);
+
+		if (other->state == CONSUMER_RUN && !other->behind &&
+			now - other->last_batch_at < BUSY_LIVE_MS * INT64CONST(1000))
+			return Min(consumer->batch_limit, LARGE_BATCH_BESIDE_LIVE);
+	}
+	return consumer->batch_limit;
+}
+
 /* One step of gathering a large batch; it is applied when it is large enough. */
 static bool
 run_gathering(Consumer *consumer, TimestampTz now)
 {
+	int			limit = large_batch_limit(consumer, now);
 	int			before;
 	int64		lag;
 
@@ -540,11 +576,10 @@ run_gathering(Consumer *consumer, TimestampTz now)
 	}
 
 	before = large_batch->count;
-	gather_ms += read_messages(consumer, large_batch, consumer->batch_limit,
-							   large_batch_memory());
+	gather_ms += read_messages(consumer, large_batch, limit, large_batch_memory());
 	lag = consumer_lag(large_batch->positions, large_batch->npositions);
 
-	if (large_batch->count < consumer->batch_limit &&
+	if (large_batch->count < limit &&
 		large_batch->bytes < large_batch_memory() / 10 * 9 &&
 		now < gather_until && lag != 0)
 		return large_batch->count > before;

@@ -177,6 +177,7 @@ typedef struct Consumer
 	bool		behind;			/* worth large batches */
 	int			batch_limit;	/* messages; small after evaluation errors */
 	TimestampTz next_batch_at;	/* no batch before then */
+	TimestampTz last_batch_at;	/* of its last messages */
 	TimestampTz next_poll_at;	/* of the number of partitions */
 	TimestampTz next_report_at; /* of offsets to the broker */
 	TimestampTz next_gap_at;	/* of a position that moved without messages */
