@@ -6,7 +6,7 @@
 #   BENCH_WORKLOADS  names in bench/workloads.sql (W1 W2 W3 W4)
 #   BENCH_RUNS       times that everything is measured (3); medians are shown
 #   BENCH_SETTINGS   a line for postgresql.conf (none: PostgreSQL's defaults)
-#   BENCH_PERF       a directory: profile the worker there with perf (none)
+#   BENCH_PERF       a directory: profiles of the worker by perf go there (none)
 . "$(dirname "$0")/../test/lib/env.sh"
 
 messages=${BENCH_MESSAGES:-10000000}
@@ -85,9 +85,11 @@ measure_view() {
 	sql -c "$(statement "$name" "bids_$codec")"
 	sql -c "SELECT kappa.wait('$view', '1 hour')" >/dev/null &
 	waiter=$!
-	[ -z "${BENCH_PERF:-}" ] || profile "$codec-$name-$round" &
 	while kill -0 $waiter 2>/dev/null; do
-		[ -n "$workers" ] || workers=$(worker_pids)
+		if [ -z "$workers" ]; then
+			workers=$(worker_pids)
+			[ -z "${BENCH_PERF:-}" ] || profile "$codec-$name-$round" $workers
+		fi
 		kb=$(highest_kb VmHWM $workers)
 		samples+=("${kb:-0}")
 		sleep 0.2
@@ -95,6 +97,8 @@ measure_view() {
 	wait $waiter || fail "$view did not catch up: $(sql -c "SELECT status, error FROM kappa.continuous_views")"
 	after=$(now)
 	cpu_after=$(cluster_cpu)
+	[ -z "$profiler" ] || kill -INT "$profiler"
+	profiler=
 
 	half=$((${#samples[@]} / 2))
 	half_kb=${samples[$half]}
@@ -109,11 +113,13 @@ measure_view() {
 	} >>"$results"
 }
 
+# Profiles the workers until the end of the catch-up.
 profile() {
-	local workers
-	sleep 1
-	workers=$(worker_pids | paste -sd,)
-	perf record -q -g -F 499 -p "$workers" -o "$BENCH_PERF/$1.data" sleep 3 2>/dev/null || true
+	local output=$BENCH_PERF/$1.data
+	shift
+	[ $# -gt 0 ] || return 0
+	perf record -q -g -F 997 -p "$(paste -sd, <<<"${*// /$'\n'}")" -o "$output" &
+	profiler=$!
 }
 
 # ---- is it right? ---------------------------------------------------------------
@@ -146,7 +152,7 @@ for program in bids consume; do
 done
 : >"$results"
 : >"$programs/verified.tsv"
-wrong=
+wrong= profiler=
 
 broker_start bench
 cluster_start bench ${BENCH_SETTINGS:+"$BENCH_SETTINGS"}
