@@ -315,12 +315,12 @@ view_delta_query(const ViewDerivation *derivation, bool empty)
 		tle->ressortgroupref = column->sortgroupref;
 		delta->targetList = lappend(delta->targetList, tle);
 	}
-	/* HAVING is V's; but it, too, says that there is one row (HAVING true). */
-	delta->havingQual = derivation->analysis->kind == VIEW_SINGLE ?
+	delta->hasAggs = contain_aggs_of_level((Node *) delta->targetList, 0);
+	/* HAVING is V's; but without aggregates it alone says that there is one row. */
+	delta->havingQual = derivation->analysis->kind == VIEW_SINGLE && !delta->hasAggs ?
 		makeBoolConst(true, false) : NULL;
 	delta->windowClause = NIL;
 	delta->hasWindowFuncs = false;
-	delta->hasAggs = contain_aggs_of_level((Node *) delta->targetList, 0);
 	if (empty)
 		delta->jointree->quals = makeBoolConst(false, false);
 	return delta;

@@ -111,10 +111,12 @@ SELECT '(1)'::owned.pair;
 
 -- DROP in every way
 CREATE FUNCTION remains() RETURNS TABLE (kind text, name text) LANGUAGE sql AS $$
-    SELECT 'view', view::text FROM kappa.views UNION ALL
-    SELECT 'relation', relname FROM pg_class WHERE relnamespace = 'kappa_state'::regnamespace AND relname !~ '^pg_' UNION ALL
-    SELECT 'consumer', id::text FROM kappa.consumers UNION ALL
-    SELECT 'stats', view::text FROM kappa.stats ORDER BY 1, 2 COLLATE "C" $$;
+    SELECT * FROM (
+        SELECT 'view', view::text FROM kappa.views UNION ALL
+        SELECT 'relation', relname FROM pg_class WHERE relnamespace = 'kappa_state'::regnamespace AND relname !~ '^pg_' UNION ALL
+        SELECT 'consumer', id::text FROM kappa.consumers UNION ALL
+        SELECT 'stats', view::text FROM kappa.stats) x (kind, name)
+     ORDER BY kind COLLATE "C", name COLLATE "C" $$;
 BEGIN;
 DROP CONTINUOUS VIEW single;
 SELECT * FROM remains() WHERE name ~ 'single';
