@@ -93,6 +93,7 @@ typedef struct KafkaReader
 	int64		taken_bytes;
 
 	bool		ok;
+	int64		troubles;		/* times that ok became false */
 	bool		broker_down;	/* the trouble is one of connections */
 	bool		group_warned;
 	int			sqlerrcode;
@@ -213,6 +214,8 @@ note_trouble(KafkaReader *kafka, rd_kafka_resp_err_t err, const char *detail)
 		 err == RD_KAFKA_RESP_ERR__TIMED_OUT))
 		return;
 
+	if (kafka->ok)
+		kafka->troubles++;
 	kafka->ok = false;
 	kafka->sqlerrcode = sqlerrcode;
 	kafka->broker_down = sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
@@ -328,6 +331,7 @@ kafka_reader_state(StreamReader *reader)
 	state.sqlerrcode = kafka->ok ? 0 : kafka->sqlerrcode;
 	state.message = kafka->ok ? NULL : kafka->message;
 	state.rtt_ms = kafka->rtt_ms;
+	state.troubles = kafka->troubles;
 	state.queued_messages = rd_kafka_queue_length(kafka->messages) +
 		kafka->chunk_count - kafka->chunk_next;
 	return state;

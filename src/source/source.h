@@ -141,6 +141,8 @@ typedef struct StreamReaderState
 								 * the reader */
 	double		rtt_ms;			/* broker round trip, average; -1: unknown */
 	int64		queued_messages;	/* read ahead and waiting in the reader */
+	int64		troubles;		/* how often it was not ok so far: the log may be
+								 * another one since */
 } StreamReaderState;
 
 /*

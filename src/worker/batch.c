@@ -405,9 +405,12 @@ store_results(BatchWork *work)
 		{
 			dead_letter_store(consumer, work->batch, &work->letters);
 			if (dead_letter_limit_reached(consumer))
+			{
 				progress_pause(consumer,
 							   psprintf("as many dead letters as reject_limit allows (" INT64_FORMAT ")",
 										consumer->cv->reject_limit));
+				worker_look_again();
+			}
 		}
 		watermarks = view_intake_watermarks(consumer->intake, &n);
 		progress_store_watermarks(consumer, watermarks, n);

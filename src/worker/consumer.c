@@ -12,7 +12,8 @@
  *			partitions there are.  Here the start of a new view is resolved.
  *	CHECK	the last message read is read back, partition by partition, and
  *			compared: is this the log that the position belongs to?
- *	RUN		batches.
+ *	RUN		batches.  After any trouble with the broker, back to CONTACT: the
+ *			topic may have been deleted and created anew meanwhile.
  *
  * A broker that is away leaves the consumer in its state, with a note in
  * kappa.views.error.  Errors close it; it is opened again after a pause, with
@@ -66,6 +67,9 @@
 /* Pauses while somebody holds a lock: 20, 40 .. 1280 ms. */
 #define FIRST_LOCK_PAUSE_MS 20
 #define MAX_LOCK_PAUSE_SHIFT 6
+
+/* What to do when the log is not the one that the position belongs to. */
+#define DROP_AND_CREATE "drop and create the view to count what the topic holds now"
 
 #define PARTITIONS_POLL_MS 5000
 #define REPORT_MS 1000
@@ -244,23 +248,31 @@ wait_a_moment(Consumer *consumer, int64 ms)
 }
 
 /*
- * The broker does not answer, or does not know the topic.  That may be only
- * because the connection is not up yet.
+ * Is it worth telling?  A question without an answer may only mean that the
+ * connection is not up yet.
  */
+static bool
+is_trouble(const Consumer *consumer, const StreamReaderState *state)
+{
+	return !state->ok && (consumer->unanswered >= TROUBLE_AFTER ||
+						  state->sqlerrcode == ERRCODE_UNDEFINED_OBJECT);
+}
+
+/* The broker does not answer, or does not know the topic. */
 static void
 note_reader_trouble(Consumer *consumer)
 {
 	StreamReaderState state = stream_reader_state(consumer->reader);
 
 	consumer->unanswered++;
-	if (state.ok || consumer->unanswered < TROUBLE_AFTER)
-		wait_a_moment(consumer, CONTACT_PAUSE_MS);
-	else
+	if (is_trouble(consumer, &state))
 	{
 		if (!consumer->trouble)
 			progress_note_trouble(consumer, state.message);
 		wait_a_moment(consumer, TROUBLE_PAUSE_MS);
 	}
+	else
+		wait_a_moment(consumer, CONTACT_PAUSE_MS);
 }
 
 /*
@@ -353,8 +365,8 @@ compare_bounds(Consumer *consumer, const int64 *first, const int64 *end)
 			continue;
 		return psprintf("partition %d of topic \"%s\" holds offsets " INT64_FORMAT " to "
 						INT64_FORMAT ", but the view has to go on at " INT64_FORMAT
-						" (topic deleted, recreated or truncated, or messages expired);"
-						" drop and create the view to count what the topic holds now",
+						" (topic deleted, recreated or truncated, or messages expired); "
+						DROP_AND_CREATE,
 						position->partition, consumer->stream->topic,
 						first[i], end[i], position->next_offset);
 	}
@@ -387,8 +399,8 @@ consumer_contact(Consumer *consumer)
 	}
 
 	if (consumer->npartitions > n)
-		wrong = psprintf("topic \"%s\" has %d partitions, but the view has read %d (topic recreated);"
-						 " drop and create the view to count what the topic holds now",
+		wrong = psprintf("topic \"%s\" has %d partitions, but the view has read %d (topic recreated); "
+						 DROP_AND_CREATE,
 						 consumer->stream->topic, n, consumer->npartitions);
 	else
 		wrong = compare_bounds(consumer, first, end);
@@ -461,8 +473,8 @@ consumer_check(Consumer *consumer, MessageBatch *scratch)
 		{
 			pause_view(consumer,
 					   psprintf("the message at offset " INT64_FORMAT " of partition %d of topic"
-								" \"%s\" is not the one that was counted (topic recreated);"
-								" drop and create the view to count what the topic holds now",
+								" \"%s\" is not the one that was counted (topic recreated); "
+								DROP_AND_CREATE,
 								known->last_offset, known->partition, consumer->stream->topic));
 			return;
 		}
@@ -504,9 +516,21 @@ start_running(Consumer *consumer)
 	if (consumer->trouble && consumer->failures == 0)
 		progress_clear_trouble(consumer);
 	consumer->unanswered = 0;
+	consumer->troubles = stream_reader_state(consumer->reader).troubles;
 	consumer->next_poll_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														 PARTITIONS_POLL_MS);
 	consumer->state = CONSUMER_RUN;
+}
+
+bool
+consumer_log_in_doubt(Consumer *consumer)
+{
+	if (stream_reader_state(consumer->reader).troubles == consumer->troubles)
+		return false;
+
+	consumer->unanswered = 0;
+	consumer->state = CONSUMER_CONTACT;
+	return true;
 }
 
 /* ------------------------------------------------------------ now and then */
@@ -532,7 +556,7 @@ follow_reader_state(Consumer *consumer)
 
 	state = stream_reader_state(consumer->reader);
 	consumer->unanswered = state.ok ? 0 : consumer->unanswered + 1;
-	if (consumer->unanswered >= TROUBLE_AFTER && !consumer->trouble)
+	if (is_trouble(consumer, &state) && !consumer->trouble)
 		progress_note_trouble(consumer, state.message);
 	else if (state.ok && consumer->trouble && consumer->failures == 0)
 		progress_clear_trouble(consumer);
@@ -654,7 +678,7 @@ note_error(Consumer *consumer, const ErrorData *error, const char *text)
 	PG_TRY();
 	{
 		if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED && consumer->reading)
-			progress_note_paused(consumer, text);
+			progress_note_paused(consumer, psprintf("%s; " DROP_AND_CREATE, error->message));
 		else if (!may_pass(error->sqlerrcode))
 			progress_note_failed(consumer, text);
 		else if (consumer->failures > 0)

@@ -479,12 +479,14 @@ progress_note_paused(Consumer *consumer, const char *error)
 	if (note(&pause_plan, consumer, error))
 		ereport(LOG,
 				(errmsg("continuous view %s is paused: %s", consumer->name, error)));
+	worker_look_again();
 }
 
 void
 progress_note_failed(Consumer *consumer, const char *error)
 {
 	(void) note(&fail_plan, consumer, error);
+	worker_look_again();
 }
 
 void

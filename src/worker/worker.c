@@ -522,10 +522,12 @@ run_live(Consumer *consumer, TimestampTz now)
 
 	message_batch_reset(live_batch);
 	read_ms = read_messages(consumer, live_batch, consumer->batch_limit, live_batch_memory());
+	if (live_batch->count == 0 && !has_gap(consumer, live_batch))
+		return false;
+	if (consumer_log_in_doubt(consumer))
+		return true;
 	if (live_batch->count == 0)
 	{
-		if (!has_gap(consumer, live_batch))
-			return false;
 		if (now < consumer->next_gap_at)
 		{
 			consumer->readable = true;
@@ -577,6 +579,11 @@ run_gathering(Consumer *consumer, TimestampTz now)
 
 	before = large_batch->count;
 	gather_ms += read_messages(consumer, large_batch, limit, large_batch_memory());
+	if (large_batch->count > before && consumer_log_in_doubt(consumer))
+	{
+		gathering = NULL;
+		return true;
+	}
 	lag = consumer_lag(large_batch->positions, large_batch->npositions);
 
 	if (large_batch->count < limit &&

@@ -163,6 +163,7 @@ typedef struct Consumer
 	char	   *signature;		/* of everything that the reader depends on */
 	Size		reader_memory;
 	StreamReader *reader;
+	int64		troubles;		/* the reader's, when the log was last compared */
 	int			check_index;	/* CONSUMER_CHECK: partition in question */
 	int			npartitions;
 	PartitionProgress *partitions;
@@ -198,6 +199,12 @@ extern bool consumer_options_changed(Consumer *consumer);
  * to read back single messages.  Never waits long.
  */
 extern void consumer_advance(Consumer *consumer, MessageBatch *scratch);
+
+/*
+ * After a read: was there trouble since the log was last compared?  Then what
+ * was read may belong to another log.  The consumer goes back and compares.
+ */
+extern bool consumer_log_in_doubt(Consumer *consumer);
 
 /* Partitions added, broker away or back, offsets reported: now and then. */
 extern void consumer_housekeeping(Consumer *consumer, TimestampTz now);
