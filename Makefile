@@ -53,7 +53,9 @@ endif
 # The bitcode of PostgreSQL's JIT would be of no use here: workers run with JIT off.
 override with_llvm = no
 
-PG_CONFIG ?= pg_config
+ifeq ($(PG_CONFIG),)
+PG_CONFIG = pg_config
+endif
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(PGXS),)
 $(error $(PG_CONFIG) is missing: install PostgreSQL's server headers (Debian: postgresql-server-dev-15) or set PG_CONFIG)

@@ -15,6 +15,19 @@
 #error "pg_kappa works with PostgreSQL 15 to 18"
 #endif
 
+/* 16: what is in a varlena has a header of its own. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18: EXPLAIN's state and its output functions have headers of their own. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
 /* The originals must be declared before the macros that take their names. */
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
@@ -26,6 +39,11 @@
 #if PG_VERSION_NUM < 180000
 #define ExecutorRun(desc, direction, count) \
 	(ExecutorRun) (desc, direction, count, true)
+#endif
+
+/* 18: written before the declaration, as C11's _Noreturn. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn		pg_attribute_noreturn()
 #endif
 
 /* 17: a wait event set belongs to a resource owner, not to a memory context. */
@@ -103,13 +121,6 @@
 	(create_foreignscan_path) (root, rel, target, rows, startup_cost, total_cost, \
 							   pathkeys, required_outer, fdw_outerpath, \
 							   fdw_restrictinfo, fdw_private)
-#endif
-
-/* 18: EXPLAIN's output functions have a header of their own. */
-#if PG_VERSION_NUM >= 180000
-#define EXPLAIN_FORMAT_H	"commands/explain_format.h"
-#else
-#define EXPLAIN_FORMAT_H	"commands/explain.h"
 #endif
 
 /* 16: whose rights a foreign scan has is in the plan, not in the range table. */

@@ -30,6 +30,7 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"

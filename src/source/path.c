@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "nodes/value.h"
+
 #include "source/decode.h"
 
 /* Descending recurses, so there has to be a limit. */

@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -29,8 +28,6 @@
 #include "source/scan.h"
 #include "source/seek.h"
 #include "source/source.h"
-
-#include EXPLAIN_FORMAT_H
 
 /* What is read ahead by librdkafka, and what is copied at a time. */
 #define READ_AHEAD_BYTES	(64 * 1024 * 1024)

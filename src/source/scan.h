@@ -10,8 +10,9 @@
 #ifndef KAPPA_SCAN_H
 #define KAPPA_SCAN_H
 
-#include "commands/explain.h"
 #include "foreign/fdwapi.h"
+
+#include "compat.h"
 
 /* ForeignScan.fdw_private, a list of: */
 #define SCAN_COLUMNS	0		/* attribute numbers that the query uses (IntList) */

@@ -31,8 +31,6 @@
 #include "compat.h"
 #include "source/seek.h"
 
-#include EXPLAIN_FORMAT_H
-
 #define NO_LOWER	PG_INT64_MIN
 #define NO_UPPER	PG_INT64_MAX
 

@@ -10,9 +10,10 @@
 #ifndef KAPPA_SEEK_H
 #define KAPPA_SEEK_H
 
-#include "commands/explain.h"
 #include "datatype/timestamp.h"
 #include "nodes/pathnodes.h"
+
+#include "compat.h"
 
 /* What conditions on metadata columns say; bounds are inclusive. */
 typedef struct SeekBounds

@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "compat.h"
 #include "types/hyperloglog.h"
 
 PG_FUNCTION_INFO_V1(hyperloglog_in);

@@ -19,6 +19,7 @@
 
 #include "fmgr.h"
 
+#include "compat.h"
 #include "types/hyperloglog.h"
 #include "types/types.h"
 

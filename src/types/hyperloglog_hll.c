@@ -40,6 +40,7 @@
 #include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
 
+#include "compat.h"
 #include "types/hyperloglog.h"
 
 PG_FUNCTION_INFO_V1(hyperloglog_from_hll);

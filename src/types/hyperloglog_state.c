@@ -19,6 +19,7 @@
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "types/hyperloglog.h"
 
 #define SMALLEST_TABLE	8
@@ -29,7 +30,7 @@ static uint32 *sorted_tokens(const HyperLogLog *hll, MemoryContext context);
 static void union_lists(HyperLogLog *target, const HyperLogLog *source);
 static void union_registers(HyperLogLog *target, const HyperLogLog *source);
 static bool is_empty(const HyperLogLog *hll);
-static void invalid_state(const char *detail) pg_attribute_noreturn();
+pg_noreturn static void invalid_state(const char *detail);
 
 int
 kappa_hll_check_precision(int precision)
