@@ -5,9 +5,10 @@
 #   make demo, make test, make bench         install what is missing, keep everything under build/
 #   make demo KEEP=1, make demo-stop         leaves the demo running; stops it
 #   make test ONLY=pattern                   the test files whose path matches
+#   make test-matrix                         make test in newer Debian releases (root)
 
 all:
-.PHONY: demo demo-stop test bench
+.PHONY: demo demo-stop test test-matrix bench
 
 # These find (or install) a PostgreSQL themselves and call make again with its PG_CONFIG.
 demo:
@@ -19,10 +20,13 @@ demo-stop:
 test:
 	@test/run.sh
 
+test-matrix:
+	@test/matrix.sh
+
 bench:
 	@bench/run.sh
 
-ifneq ($(filter-out demo demo-stop test bench,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out demo demo-stop test test-matrix bench,$(or $(MAKECMDGOALS),all)),)
 
 EXTENSION  = pg_kappa
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_kappa.control)

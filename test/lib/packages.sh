@@ -4,6 +4,7 @@
 # look at the network, when everything is there.  PG_CONFIG names a PostgreSQL
 # of the caller's own; without it Debian's server is used (and installed).
 set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 command_there() { command -v "$1" >/dev/null 2>&1; }
@@ -38,7 +39,9 @@ missing() {
 	command_there kcat || echo kcat
 	command_there jq || echo jq
 	command_there java || echo default-jre-headless
-	command_there mvn || echo maven
+	if ! cmp -s "$here/../pom.xml" "${BUILD:-/none}/kafka/pom.xml"; then
+		command_there mvn || echo maven
+	fi
 	major=$(debian_major)
 	if [ -n "$major" ]; then
 		for p in postgresql-$major postgresql-server-dev-$major postgresql-$major-pgtap; do
