@@ -654,7 +654,8 @@ take_message(KafkaReader *kafka, const rd_kafka_message_t *message,
 	if (partition == NULL || message->offset < partition->position.next_offset)
 		return true;
 
-	if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (kafka->reader.headers &&
+		rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		headers_len = headers_size(headers);
 	if (batch->count > 0 &&
 		batch->bytes + message_size(message->len, message->key_len, headers_len) > max_bytes)

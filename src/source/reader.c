@@ -103,6 +103,7 @@ stream_reader_open(const Stream *stream, Oid userid, Size memory)
 									ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(context);
 	reader = kafka_log.open(stream, userid, memory);
+	reader->headers = stream->has_headers;
 	MemoryContextSwitchTo(oldcontext);
 	return reader;
 }
@@ -128,6 +129,18 @@ void
 stream_reader_close(StreamReader *reader)
 {
 	MemoryContextDelete(reader->context);
+}
+
+bool
+stream_reader_has_headers(const StreamReader *reader)
+{
+	return reader->headers;
+}
+
+void
+stream_reader_want_headers(StreamReader *reader)
+{
+	reader->headers = true;
 }
 
 StreamReaderState

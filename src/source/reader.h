@@ -53,6 +53,7 @@ struct StreamReader
 	MemoryContextCallback at_reset;
 	dlist_node	node;			/* in the backend's list of open readers */
 	bool		open;
+	bool		headers;		/* messages bring them */
 	int			event_fd;		/* readable when something may have arrived */
 };
 

@@ -49,6 +49,7 @@ typedef struct Stream
 	int64		watermark_delay;	/* microseconds */
 	int64		watermark_max_ahead;	/* microseconds, or NO_MAX_AHEAD */
 	int64		idle_timeout;	/* microseconds */
+	bool		has_headers;	/* a column takes the headers */
 	bool		ignore_errors;	/* on_error = 'ignore' */
 	int64		reject_limit;	/* plain SELECT with on_error 'ignore'; -1: none */
 } Stream;
@@ -68,7 +69,8 @@ typedef struct StreamMessage
 {
 	const char *value;			/* NULL: null payload */
 	const char *key;			/* NULL: no key */
-	const char *headers;		/* laid out as message.h says; NULL: none */
+	const char *headers;		/* laid out as message.h says; NULL: none, or not
+								 * wanted of the reader */
 	int32		value_len;
 	int32		key_len;
 	int32		headers_len;
@@ -152,6 +154,14 @@ typedef struct StreamReaderState
  */
 extern StreamReader *stream_reader_open(const Stream *stream, Oid userid, Size memory);
 extern void stream_reader_close(StreamReader *reader);
+
+/*
+ * Do messages come with their headers?  Only if a column of the stream takes
+ * them, or once they are asked for: to look whether a message has any costs
+ * librdkafka half as much again as to read it.
+ */
+extern bool stream_reader_has_headers(const StreamReader *reader);
+extern void stream_reader_want_headers(StreamReader *reader);
 extern StreamReaderState stream_reader_state(StreamReader *reader);
 
 /*

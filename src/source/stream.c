@@ -119,6 +119,30 @@ set_option(Stream *stream, const char *name, char *value)
 		stream->reject_limit = option_count(name, value);
 }
 
+/* Does a column take the headers of messages? */
+static bool
+takes_headers(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	int			natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+
+	ReleaseSysCache(tuple);
+	for (AttrNumber attno = 1; attno <= natts; attno++)
+	{
+		ListCell   *lc;
+
+		foreach(lc, GetForeignColumnOptions(relid, attno))
+		{
+			DefElem    *option = lfirst(lc);
+
+			if (strcmp(option->defname, "metadata") == 0 &&
+				strcmp(defGetString(option), "headers") == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 Stream *
 stream_open(Oid relid)
 {
@@ -148,6 +172,7 @@ stream_open(Oid relid)
 	stream->watermark_max_ahead = DEFAULT_MAX_AHEAD;
 	stream->idle_timeout = DEFAULT_IDLE_TIMEOUT;
 	stream->reject_limit = -1;
+	stream->has_headers = takes_headers(relid);
 
 	foreach(lc, table->options)
 	{

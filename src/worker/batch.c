@@ -20,6 +20,10 @@
  * without regard to the state becomes a dead letter; one that only fails
  * together with it fails the view.
  *
+ * Headers.  Dead letters keep them, but to read them is costly and nearly all
+ * messages are good.  So a consumer reads without them until its first dead
+ * letter; then that batch is read again, and from there on all come with them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -174,7 +178,13 @@ apply_in_transaction(BatchWork *work)
 		{
 			worker_abort();
 			consumer->batch_limit = SPLIT_MESSAGES;
-			return BATCH_SPLIT;
+			return BATCH_REREAD;
+		}
+		if (work->letters.count > 0 && !stream_reader_has_headers(consumer->reader))
+		{
+			worker_abort();
+			consumer->want_headers = true;
+			return BATCH_REREAD;
 		}
 	}
 	store_results(work);

@@ -176,6 +176,8 @@ consumer_open(Consumer *consumer, Size memory)
 	consumer->trouble = consumer->cv->error != NULL;
 	progress_load(consumer);
 	consumer->reader = stream_reader_open(consumer->stream, consumer->cv->owner, memory);
+	if (consumer->want_headers)
+		stream_reader_want_headers(consumer->reader);
 	consumer->reader_memory = memory;
 
 	MemoryContextSwitchTo(oldcontext);

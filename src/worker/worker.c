@@ -505,7 +505,7 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 		case BATCH_BUSY:
 			consumer_step_back(consumer);
 			break;
-		case BATCH_SPLIT:
+		case BATCH_REREAD:
 			close_consumer(consumer);
 			break;
 	}

@@ -177,6 +177,7 @@ typedef struct Consumer
 	bool		reading;		/* an error comes from the reader */
 	bool		behind;			/* worth large batches */
 	int			batch_limit;	/* messages; small after evaluation errors */
+	bool		want_headers;	/* dead letters need them */
 	TimestampTz next_batch_at;	/* no batch before then */
 	TimestampTz last_batch_at;	/* of its last messages */
 	TimestampTz next_poll_at;	/* of the number of partitions */
@@ -234,7 +235,7 @@ typedef enum BatchResult
 	BATCH_DONE,
 	BATCH_STALE,				/* the view is gone, paused or failed */
 	BATCH_BUSY,					/* somebody holds a lock that we need */
-	BATCH_SPLIT					/* too many errors: try again with fewer messages */
+	BATCH_REREAD				/* with fewer messages, or with their headers */
 } BatchResult;
 
 /* What one batch has cost: goes to kappa.stats. */

@@ -1,14 +1,14 @@
 -- Messages that cannot be counted become dead letters, once, with the reason, and only for
 -- the views that cannot count them.
 \ir ../lib/pgtap.psql
-SELECT plan(17);
+SELECT plan(18);
 CREATE SCHEMA letters;
 SET search_path = letters, public;
 
 \! topic create letters 1
 \! sales 200 | cut -f2 > $KAPPA_TMP/letters
 \! (sed -n 1,50p $KAPPA_TMP/letters; echo '{"n": 1001, "machine": "no number", "item": "x", "price": 1}'; echo 'no json'; sed -n 51,120p $KAPPA_TMP/letters; echo '{"n": 1002, "machine": 1, "price": "1e400000"}'; echo '[1]'; echo '{"n": 1003, "machine": 0, "item": "zero", "price": 1}'; sed -n 121,200p $KAPPA_TMP/letters) > $KAPPA_TMP/letters.all
-\! kcat -P -b $KAPPA_BROKER -t letters -p 0 -l $KAPPA_TMP/letters.all
+\! kcat -P -b $KAPPA_BROKER -t letters -p 0 -H sent_by=till -l $KAPPA_TMP/letters.all
 CREATE SERVER letters FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers :'broker');
 CREATE FOREIGN TABLE sales (machine int, item text, price numeric(8,2), n bigint) SERVER letters OPTIONS (topic 'letters');
 
@@ -29,6 +29,8 @@ SELECT results_eq($$SELECT message_offset, sqlstate FROM kappa.dead_letters WHER
 SELECT is((SELECT count(*) FROM kappa.dead_letters WHERE view = 'machines'::regclass AND (left(sqlstate, 2) <> '22' OR error = '')),
 	0::bigint, 'each has an SQLSTATE of class 22 and a reason');
 SELECT is(convert_from(value, 'UTF8'), 'no json', 'the payload is kept')
+FROM kappa.dead_letters WHERE view = 'items'::regclass AND message_offset = 51;
+SELECT is(headers, '[{"key": "sent_by", "value": "till"}]', 'and the headers, that the views have no column for')
 FROM kappa.dead_letters WHERE view = 'items'::regclass AND message_offset = 51;
 SELECT is((SELECT count(*) FROM kappa.dead_letters WHERE error ~ 'no number|no json'), 0::bigint, 'no value is quoted in the error');
 SELECT results_eq($$SELECT DISTINCT stream, topic, message_partition, generation, message_timestamp IS NOT NULL FROM kappa.dead_letters
