@@ -84,13 +84,17 @@ static uint64 hash_enum(Oid label);
 DatumHasher *
 datum_hasher_get(FunctionCallInfo fcinfo, int argno)
 {
-	DatumHasher *hasher = fcinfo->flinfo->fn_extra;
-	Oid			type;
+	if (unlikely(fcinfo->flinfo->fn_extra == NULL))
+		fcinfo->flinfo->fn_extra = datum_hasher_create(fcinfo, argno);
+	return fcinfo->flinfo->fn_extra;
+}
 
-	if (likely(hasher != NULL))
-		return hasher;
+DatumHasher *
+datum_hasher_create(FunctionCallInfo fcinfo, int argno)
+{
+	DatumHasher *hasher;
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argno);
 
-	type = get_fn_expr_argtype(fcinfo->flinfo, argno);
 	if (!OidIsValid(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
@@ -104,8 +108,6 @@ datum_hasher_get(FunctionCallInfo fcinfo, int argno)
 	if (hasher->hashed_as == HASHED_BY_TYPE)
 		fmgr_info_cxt(extended_hash_function(type), &hasher->function,
 					  fcinfo->flinfo->fn_mcxt);
-
-	fcinfo->flinfo->fn_extra = hasher;
 	return hasher;
 }
 

@@ -27,6 +27,9 @@ typedef struct DatumHasher DatumHasher;
  */
 extern DatumHasher *datum_hasher_get(FunctionCallInfo fcinfo, int argno);
 
+/* The same, newly made in fn_mcxt, for functions with more to keep there. */
+extern DatumHasher *datum_hasher_create(FunctionCallInfo fcinfo, int argno);
+
 /*
  * 64 well mixed bits: equal values give equal bits, whatever their length or
  * spelling.  Which types keep their bits over major versions of PostgreSQL,
