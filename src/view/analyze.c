@@ -32,6 +32,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/tlist.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
@@ -402,6 +403,8 @@ check_top(ViewAnalysis *analysis, Query *query)
 	if (query->setOperations)
 		refuse(-1, errmsg("UNION, INTERSECT and EXCEPT are not allowed in a continuous view"),
 			   errhint("Define a view for each SELECT, and combine them when reading."));
+	if (count_nonjunk_tlist_entries(query->targetList) == 0)
+		refuse(-1, errmsg("a continuous view must have at least one column"));
 	if (query->hasModifyingCTE)
 		refuse(-1, errmsg("data-modifying WITH queries are not allowed in a continuous view"));
 	if (query->limitCount || query->limitOffset)

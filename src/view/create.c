@@ -292,12 +292,18 @@ check_rights(const char *definition)
 	execute_as_user(psprintf("SELECT FROM %s LIMIT 0", definition));
 }
 
-/* The one row of a view without GROUP BY: what the delta gives over no rows. */
+/*
+ * The one row of a view without GROUP BY: what the delta gives over no rows.  A
+ * delta without aggregates (SELECT 1 .. HAVING true) would give none.
+ */
 static void
 fill_single_row(const ViewDerivation *derivation, const char *state)
 {
-	execute_as_user(psprintf("INSERT INTO %s %s", state,
-							 query_text(view_delta_query(derivation, true))));
+	Query	   *delta = view_delta_query(derivation, true);
+
+	execute_as_user(delta->hasAggs ?
+					psprintf("INSERT INTO %s %s", state, query_text(delta)) :
+					psprintf("INSERT INTO %s DEFAULT VALUES", state));
 }
 
 /* ------------------------------------------------------------------ V itself */

@@ -106,6 +106,14 @@ check_key(const ViewAnalysis *analysis, SortGroupClause *clause, TargetEntry *tl
 	TypeCacheEntry *type = lookup_type_cache(exprType((Node *) tle->expr),
 											 TYPECACHE_BTREE_OPFAMILY | TYPECACHE_CMP_PROC);
 
+	if (get_typtype(exprType((Node *) tle->expr)) == TYPTYPE_PSEUDO)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot group by type %s",
+						format_type_be(exprType((Node *) tle->expr))),
+				 errdetail("A value of this type cannot be stored."),
+				 errhint("Cast it to a composite type, or group by its fields."),
+				 view_errposition(analysis->source, exprLocation((Node *) tle->expr))));
 	if (!OidIsValid(clause->sortop) || !OidIsValid(type->btree_opf) ||
 		!OidIsValid(type->cmp_proc))
 		ereport(ERROR,

@@ -5,7 +5,9 @@
  *
  * Both sides are sorted and merged, so that memory stays bounded whatever
  * their size.  Rows are compared column by column: floats to a relative
- * 1e-9, because their sums depend on the order of the terms; other types by
+ * 1e-9 (real: 1e-5), because their sums depend on the order of the terms, and
+ * what is smaller than that tolerance counts as zero, which is what may remain
+ * where terms cancel out (stddev of equal values); other types by
  * their own equality, or, where a type has no btree ordering (json, point,
  * ...), by their text.  For the latter a column with the text is added behind
  * the row; sort keys are the exact columns first and the floats last, so that
@@ -42,7 +44,8 @@
 #include "compat.h"
 #include "view/answer.h"
 
-#define FLOAT_TOLERANCE 1e-9
+#define FLOAT8_TOLERANCE 1e-9
+#define FLOAT4_TOLERANCE 1e-5
 
 /* How one column of the view is compared. */
 typedef struct VerifyColumn
@@ -272,14 +275,14 @@ compare_exact(const VerifyShape *shape, TupleTableSlot *a, TupleTableSlot *b)
 
 /* <0, 0 or >0 as btree orders floats, with all that is near enough equal. */
 static int
-compare_float(double a, double b)
+compare_float(double a, double b, double tolerance)
 {
 	if (isnan(a) || isnan(b))
 		return (int) isnan(a) - (int) isnan(b);
 	if (a == b)
 		return 0;
 	if (!isinf(a) && !isinf(b) &&
-		fabs(a - b) <= FLOAT_TOLERANCE * Max(fabs(a), fabs(b)))
+		fabs(a - b) <= tolerance * Max(1.0, Max(fabs(a), fabs(b))))
 		return 0;
 	return a < b ? -1 : 1;
 }
@@ -299,9 +302,9 @@ compare_floats(const VerifyShape *shape, TupleTableSlot *a, TupleTableSlot *b)
 		if (anull || bnull)
 			result = (int) anull - (int) bnull;
 		else if (narrow)
-			result = compare_float(DatumGetFloat4(av), DatumGetFloat4(bv));
+			result = compare_float(DatumGetFloat4(av), DatumGetFloat4(bv), FLOAT4_TOLERANCE);
 		else
-			result = compare_float(DatumGetFloat8(av), DatumGetFloat8(bv));
+			result = compare_float(DatumGetFloat8(av), DatumGetFloat8(bv), FLOAT8_TOLERANCE);
 		if (result != 0)
 			return result;
 	}

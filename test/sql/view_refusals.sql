@@ -83,6 +83,8 @@ CREATE VIEW v WITH (continuous) AS SELECT lonely(machine) FROM sales;
 
 -- what cannot be a group key
 CREATE VIEW v WITH (continuous) AS SELECT count(*) FROM sales GROUP BY machine::text::xid;
+CREATE VIEW v WITH (continuous) AS SELECT count(*) FROM sales GROUP BY ROW(machine, item);
+CREATE VIEW v WITH (continuous) AS SELECT FROM sales;
 
 -- other relations
 CREATE VIEW v WITH (continuous) AS SELECT item FROM sales JOIN mine ON id = machine;
