@@ -32,6 +32,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "optimizer/pathnode.h"
 #include "storage/latch.h"
 
@@ -131,6 +132,25 @@
 #else
 #define foreign_scan_check_as(node) \
 	(((ForeignScan *) (node)->ss.ps.plan)->checkAsUser)
+#endif
+
+/*
+ * 16: whose rights a target of INSERT is written with; for a partition, what
+ * holds for its root.
+ */
+#if PG_VERSION_NUM < 160000
+static inline Oid
+ExecGetResultRelCheckAsUser(ResultRelInfo *target, EState *estate)
+{
+	Index		rti = target->ri_RangeTableIndex;
+	Oid			userid = InvalidOid;
+
+	if (rti == 0 && target->ri_RootResultRelInfo)
+		rti = target->ri_RootResultRelInfo->ri_RangeTableIndex;
+	if (rti > 0)
+		userid = exec_rt_fetch(rti, estate)->checkAsUser;
+	return OidIsValid(userid) ? userid : GetUserId();
+}
 #endif
 
 #endif							/* KAPPA_COMPAT_H */

@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "source/column.h"
 #include "source/json.h"
 #include "source/source.h"
 
@@ -21,19 +22,6 @@ typedef struct DecodeColumn DecodeColumn;
  */
 typedef int (*ConvertFunction) (StreamDecoder *decoder, DecodeColumn *column,
 								const JsonField *field, Datum *result);
-
-typedef enum ColumnOrigin
-{
-	FROM_PAYLOAD,				/* a field of the payload */
-	FROM_KEY_FIELD,				/* a field of the key */
-	FROM_KEY,
-	FROM_VALUE,
-	FROM_TOPIC,
-	FROM_PARTITION,
-	FROM_OFFSET,
-	FROM_TIMESTAMP,
-	FROM_HEADERS
-} ColumnOrigin;
 
 /* A column that is to be decoded. */
 struct DecodeColumn

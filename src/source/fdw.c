@@ -131,8 +131,12 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ExplainForeignScan = scan_explain;
 	routine->IsForeignRelUpdatable = modify_supported;
 	routine->PlanForeignModify = modify_plan;
+	routine->BeginForeignModify = modify_begin;
 	routine->BeginForeignInsert = modify_begin_copy;
 	routine->ExecForeignInsert = modify_insert;
+	routine->EndForeignModify = modify_end;
+	routine->EndForeignInsert = modify_end;
+	routine->ExplainForeignModify = modify_explain;
 
 	PG_RETURN_POINTER(routine);
 }

@@ -12,6 +12,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "portability/instr_time.h"
+
 #include "source/options.h"
 #include "source/source.h"
 
@@ -28,5 +30,71 @@ extern rd_kafka_t *kafka_open(const Stream *stream, Oid userid, KafkaRole role,
  * undefined_object for a topic that does not exist.
  */
 extern int	kafka_sqlstate(rd_kafka_resp_err_t err);
+
+/* To be embedded in a reader or writer, which fills in the first part. */
+typedef struct KafkaLink
+{
+	char	   *topic;
+	const char *verb;			/* "read" or "write to", for messages */
+
+	/* an error that came without a topic: of a connection, say */
+	void		(*take_error) (struct KafkaLink *link, rd_kafka_resp_err_t err,
+							   const char *detail);
+
+	/* delivery reports; must not raise errors */
+	void		(*take_deliveries) (struct KafkaLink *link, rd_kafka_event_t *event);
+
+	rd_kafka_t *handle;
+	rd_kafka_topic_t *kafka_topic;
+	rd_kafka_queue_t *events;	/* the main queue */
+
+	bool		ok;
+	int64		troubles;		/* times that ok became false */
+	bool		broker_down;	/* the trouble is one of connections */
+	int			sqlerrcode;
+	char		message[512];
+	double		rtt_ms;			/* -1: not known */
+	instr_time	probed_at;
+} KafkaLink;
+
+/*
+ * Opens and closes what the link holds.  If opening raises an error, what has
+ * been opened is left to kafka_link_close().
+ */
+extern void kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid,
+							KafkaRole role, const KafkaProperty *properties,
+							int nproperties);
+extern void kafka_link_close(KafkaLink *link);
+
+/* How things stand: ok, sqlerrcode and message. */
+extern void kafka_link_note_success(KafkaLink *link);
+extern void kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err,
+									const char *detail);
+
+/* Takes what the main queue has for us. */
+extern void kafka_link_serve(KafkaLink *link);
+
+/* If brokers are away: asks, now and then, whether they are back. */
+extern void kafka_link_probe(KafkaLink *link);
+
+/* A call that waits, in slices. */
+typedef struct KafkaPatience
+{
+	instr_time	start;
+	int			timeout_ms;
+	int			slice_ms;
+} KafkaPatience;
+
+extern void kafka_patience_start(KafkaPatience *patience, int timeout_ms);
+
+/*
+ * After a try that failed with err: shall we try again?  Notes the trouble.
+ * A failure that came at once is followed by a pause.
+ */
+extern bool kafka_link_try_again(KafkaLink *link, KafkaPatience *patience,
+								 rd_kafka_resp_err_t err);
+
+/* The number of partitions; -1 if it could not be learnt: see the state. */
+extern int	kafka_link_partitions(KafkaLink *link, int timeout_ms);
 
 #endif							/* KAPPA_KAFKA_H */

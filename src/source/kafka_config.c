@@ -4,9 +4,10 @@
  *	  From options to a handle of librdkafka.
  *
  * Defaults of ours are set first, then the user's properties (options.c), then
- * those that pg_kappa must control.  librdkafka's memory is not PostgreSQL's: between the creation
- * of a configuration and its end nothing here may raise an error, so all that
- * reads catalogs comes before, and all that reports comes after.
+ * those that pg_kappa must control.  librdkafka's memory is not PostgreSQL's:
+ * between the creation of a configuration and its end nothing here may raise an
+ * error, so all that reads catalogs comes before, and all that reports comes
+ * after.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +28,15 @@ static const KafkaProperty defaults[] = {
 };
 static const KafkaProperty consumer_defaults[] = {
 	{"fetch.wait.max.ms", "100"},
+};
+
+/*
+ * A statement must not wait for minutes for a broker that went away.  The limit
+ * of a message's size is the topic's affair; ours is that of the queue.
+ */
+static const KafkaProperty producer_defaults[] = {
+	{"message.timeout.ms", "30000"},
+	{"message.max.bytes", "64000000"},
 };
 
 /*
@@ -59,6 +69,8 @@ kafka_open(const Stream *stream, Oid userid, KafkaRole role,
 	refused = set_properties(conf, defaults, lengthof(defaults), error);
 	if (refused == NULL && role == KAFKA_CONSUMER)
 		refused = set_properties(conf, consumer_defaults, lengthof(consumer_defaults), error);
+	if (refused == NULL && role == KAFKA_PRODUCER)
+		refused = set_properties(conf, producer_defaults, lengthof(producer_defaults), error);
 	foreach(lc, user)
 	{
 		if (refused == NULL)

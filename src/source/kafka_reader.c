@@ -18,11 +18,8 @@
  *
  * Two queues: the consumer's, with messages and what happens to partitions;
  * and the main one, with log lines, errors of connections and acknowledged
- * commits, as events.  Calls that wait for a broker cannot be interrupted, so
- * they are made in short slices.  A slice starts a request anew, therefore
- * slices grow while a broker is there but slow.
+ * commits, as events (kafka_link.c).
  *
- * Trouble is noted as the reader's state and passes when something arrives.
  * The one error is a position that the log does not have.
  *
  *-------------------------------------------------------------------------
@@ -31,9 +28,6 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "portability/instr_time.h"
-#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -50,13 +44,6 @@
  */
 #define QUEUED_OVERHEAD		400
 
-/* Slices of calls that wait, in milliseconds. */
-#define FIRST_SLICE			100
-#define LONGEST_SLICE		1600
-
-/* How often a reader in trouble asks whether a broker is back. */
-#define PROBE_INTERVAL_MS	1000
-
 typedef struct KafkaPartition
 {
 	StreamPosition position;
@@ -68,11 +55,8 @@ typedef struct KafkaPartition
 typedef struct KafkaReader
 {
 	StreamReader reader;		/* must be first */
-	char	   *topic;
-	rd_kafka_t *handle;
-	rd_kafka_topic_t *kafka_topic;
+	KafkaLink	link;
 	rd_kafka_queue_t *messages; /* the consumer queue */
-	rd_kafka_queue_t *events;	/* the main queue */
 
 	MemoryContext assignment;	/* holds the next three */
 	KafkaPartition *partitions;
@@ -92,15 +76,10 @@ typedef struct KafkaReader
 	int64		taken_messages;
 	int64		taken_bytes;
 
-	bool		ok;
-	int64		troubles;		/* times that ok became false */
-	bool		broker_down;	/* the trouble is one of connections */
 	bool		group_warned;
-	int			sqlerrcode;
-	char		message[512];
-	double		rtt_ms;
-	instr_time	probed_at;
 } KafkaReader;
+
+static void take_link_error(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail);
 
 /* --------------------------------------------------------- open and close */
 
@@ -133,27 +112,19 @@ kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 		{"fetch.max.bytes", psprintf("%zu", Max(fetch_bytes * 16, 1000000))},
 	};
 
-	kafka->topic = pstrdup(stream->topic);
-	kafka->ok = true;
-	kafka->rtt_ms = -1;
+	kafka->link.topic = pstrdup(stream->topic);
+	kafka->link.verb = "read";
+	kafka->link.take_error = take_link_error;
 	kafka->queue_messages = queue_messages;
 	kafka->queue_bytes = queue_bytes;
 	kafka->assignment = AllocSetContextCreate(CurrentMemoryContext, "pg_kappa assignment",
 											  ALLOCSET_SMALL_SIZES);
 	reader_register(&kafka->reader, &kafka_log);
 
-	kafka->handle = kafka_open(stream, userid, KAFKA_CONSUMER,
-							   properties, lengthof(properties));
-	kafka->kafka_topic = rd_kafka_topic_new(kafka->handle, kafka->topic, NULL);
-	if (kafka->kafka_topic == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("could not open topic \"%s\" of stream %s: %s",
-						kafka->topic, stream->name,
-						rd_kafka_err2str(rd_kafka_last_error()))));
-	kafka->messages = rd_kafka_queue_get_consumer(kafka->handle);
-	kafka->events = rd_kafka_queue_get_main(kafka->handle);
-	rd_kafka_queue_io_event_enable(kafka->messages, kafka->reader.event_fd, &one, sizeof(one));
+	kafka_link_open(&kafka->link, stream, userid, KAFKA_CONSUMER,
+					properties, lengthof(properties));
+	kafka->messages = rd_kafka_queue_get_consumer(kafka->link.handle);
+	rd_kafka_queue_io_event_enable(kafka->messages, kafka->reader.connection.event_fd, &one, sizeof(one));
 
 	return &kafka->reader;
 }
@@ -170,67 +141,23 @@ kafka_reader_close(StreamReader *reader)
 {
 	KafkaReader *kafka = (KafkaReader *) reader;
 
-	if (kafka->handle == NULL)
-		return;
-
-	/* librdkafka waits for whatever still refers to the handle. */
 	drop_chunk(kafka);
 	if (kafka->messages)
 	{
 		rd_kafka_queue_io_event_enable(kafka->messages, -1, NULL, 0);
 		rd_kafka_queue_destroy(kafka->messages);
 	}
-	if (kafka->events)
-		rd_kafka_queue_destroy(kafka->events);
-	if (kafka->kafka_topic)
-		rd_kafka_topic_destroy(kafka->kafka_topic);
-
-	/* The group has no members to say goodbye to. */
-	rd_kafka_destroy_flags(kafka->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	kafka->handle = NULL;
+	kafka_link_close(&kafka->link);
 }
 
 /* ------------------------------------------------------------------ state */
 
-static void
-note_success(KafkaReader *kafka)
-{
-	kafka->ok = true;
-	kafka->broker_down = false;
-}
-
-/*
- * Notes trouble.  The first report of it stays: librdkafka goes from the
- * cause ("connection refused") to the general ("all brokers are down").
- */
-static void
-note_trouble(KafkaReader *kafka, rd_kafka_resp_err_t err, const char *detail)
-{
-	int			sqlerrcode = kafka_sqlstate(err);
-
-	if (!kafka->ok && kafka->sqlerrcode == sqlerrcode &&
-		(err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-		 err == RD_KAFKA_RESP_ERR__TRANSPORT ||
-		 err == RD_KAFKA_RESP_ERR__TIMED_OUT))
-		return;
-
-	if (kafka->ok)
-		kafka->troubles++;
-	kafka->ok = false;
-	kafka->sqlerrcode = sqlerrcode;
-	kafka->broker_down = sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
-	if (sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
-		snprintf(kafka->message, sizeof(kafka->message),
-				 "Kafka topic \"%s\" does not exist", kafka->topic);
-	else
-		snprintf(kafka->message, sizeof(kafka->message),
-				 "could not read Kafka topic \"%s\": %s", kafka->topic, detail);
-}
-
 /* An error that came without a topic: of a connection, or of the group. */
 static void
-note_error_event(KafkaReader *kafka, rd_kafka_resp_err_t err, const char *detail)
+take_link_error(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
 {
+	KafkaReader *kafka = (KafkaReader *) ((char *) link - offsetof(KafkaReader, link));
+
 	switch (err)
 	{
 		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
@@ -238,7 +165,7 @@ note_error_event(KafkaReader *kafka, rd_kafka_resp_err_t err, const char *detail
 				ereport(WARNING,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						 errmsg("offsets of Kafka topic \"%s\" cannot be reported to its consumer group",
-								kafka->topic),
+								kafka->link.topic),
 						 errdetail("The broker denies access to the group.")));
 			kafka->group_warned = true;
 			break;
@@ -248,72 +175,7 @@ note_error_event(KafkaReader *kafka, rd_kafka_resp_err_t err, const char *detail
 			elog(DEBUG1, "Kafka: %s", detail);
 			break;
 		default:
-			note_trouble(kafka, err, detail);
-	}
-}
-
-/* What the main queue has for us. */
-static void
-serve_events(KafkaReader *kafka)
-{
-	rd_kafka_event_t *event;
-
-	while ((event = rd_kafka_queue_poll(kafka->events, 0)) != NULL)
-	{
-		rd_kafka_event_type_t type = rd_kafka_event_type(event);
-		rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-		const char *facility;
-		const char *text = "";
-		int			level;
-		char		line[400];
-
-		if (type == RD_KAFKA_EVENT_LOG)
-			rd_kafka_event_log(event, &facility, &text, &level);
-		else if (err)
-			text = rd_kafka_event_error_string(event);
-		strlcpy(line, text ? text : rd_kafka_err2str(err), sizeof(line));
-		rd_kafka_event_destroy(event);
-
-		/* Now that the event is gone, an error may be raised. */
-		if (type == RD_KAFKA_EVENT_ERROR)
-			note_error_event(kafka, err, line);
-		else if (line[0] != '\0')
-			elog(DEBUG1, "Kafka: %s", line);
-	}
-}
-
-/* Has it been so many milliseconds since start? */
-static bool
-elapsed(instr_time start, double milliseconds)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, start);
-	return INSTR_TIME_GET_MILLISEC(now) >= milliseconds;
-}
-
-/*
- * A reader at the end of its partitions hears nothing when a broker comes
- * back.  So while connections are in trouble, ask.
- */
-static void
-probe_broker(KafkaReader *kafka)
-{
-	const struct rd_kafka_metadata *metadata;
-	rd_kafka_resp_err_t err;
-
-	if (!INSTR_TIME_IS_ZERO(kafka->probed_at) &&
-		!elapsed(kafka->probed_at, PROBE_INTERVAL_MS))
-		return;
-	INSTR_TIME_SET_CURRENT(kafka->probed_at);
-
-	err = rd_kafka_metadata(kafka->handle, 0, kafka->kafka_topic, &metadata,
-							FIRST_SLICE);
-	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
-		rd_kafka_metadata_destroy(metadata);
-		note_success(kafka);
+			kafka_link_note_trouble(link, err, detail);
 	}
 }
 
@@ -323,15 +185,14 @@ kafka_reader_state(StreamReader *reader)
 	KafkaReader *kafka = (KafkaReader *) reader;
 	StreamReaderState state;
 
-	serve_events(kafka);
-	if (kafka->broker_down)
-		probe_broker(kafka);
+	kafka_link_serve(&kafka->link);
+	kafka_link_probe(&kafka->link);
 
-	state.ok = kafka->ok;
-	state.sqlerrcode = kafka->ok ? 0 : kafka->sqlerrcode;
-	state.message = kafka->ok ? NULL : kafka->message;
-	state.rtt_ms = kafka->rtt_ms;
-	state.troubles = kafka->troubles;
+	state.ok = kafka->link.ok;
+	state.sqlerrcode = state.ok ? 0 : kafka->link.sqlerrcode;
+	state.message = state.ok ? NULL : kafka->link.message;
+	state.rtt_ms = kafka->link.rtt_ms;
+	state.troubles = kafka->link.troubles;
 	state.queued_messages = rd_kafka_queue_length(kafka->messages) +
 		kafka->chunk_count - kafka->chunk_next;
 	return state;
@@ -339,106 +200,10 @@ kafka_reader_state(StreamReader *reader)
 
 /* -------------------------------------------------- questions to the broker */
 
-/* A call that waits, in slices. */
-typedef struct Patience
-{
-	instr_time	start;
-	int			timeout_ms;
-	int			slice_ms;
-} Patience;
-
-static void
-patience_start(Patience *patience, int timeout_ms)
-{
-	INSTR_TIME_SET_CURRENT(patience->start);
-	patience->timeout_ms = timeout_ms;
-	patience->slice_ms = Max(Min(FIRST_SLICE, timeout_ms), 1);
-}
-
-/*
- * After a try that failed with err: shall we try again?  Notes the trouble.
- * A failure that came at once is followed by a pause.
- */
-static bool
-try_again(KafkaReader *kafka, Patience *patience, rd_kafka_resp_err_t err)
-{
-	serve_events(kafka);
-	note_trouble(kafka, err, rd_kafka_err2str(err));
-
-	if (elapsed(patience->start, patience->timeout_ms))
-		return false;
-	if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
-		patience->slice_ms = Min(2 * patience->slice_ms, LONGEST_SLICE);
-	else if (err != RD_KAFKA_RESP_ERR__TRANSPORT)
-	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 50, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-	}
-	CHECK_FOR_INTERRUPTS();
-	return true;
-}
-
-/* One question for the topic's metadata. */
-static rd_kafka_resp_err_t
-ask_partitions(KafkaReader *kafka, int slice_ms, int *count)
-{
-	const struct rd_kafka_metadata *metadata;
-	instr_time	start;
-	instr_time	end;
-	rd_kafka_resp_err_t err;
-
-	INSTR_TIME_SET_CURRENT(start);
-	err = rd_kafka_metadata(kafka->handle, 0, kafka->kafka_topic, &metadata, slice_ms);
-	if (err)
-		return err;
-	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_SUBTRACT(end, start);
-
-	if (metadata->topic_cnt == 1)
-	{
-		err = metadata->topics[0].err;
-		*count = metadata->topics[0].partition_cnt;
-		if (err == RD_KAFKA_RESP_ERR_NO_ERROR && *count == 0)
-			err = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-	}
-	else
-		err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-	rd_kafka_metadata_destroy(metadata);
-
-	if (kafka->rtt_ms < 0)
-		kafka->rtt_ms = INSTR_TIME_GET_MILLISEC(end);
-	else
-		kafka->rtt_ms += (INSTR_TIME_GET_MILLISEC(end) - kafka->rtt_ms) / 8;
-	return err;
-}
-
 static int
 kafka_reader_partitions(StreamReader *reader, int timeout_ms)
 {
-	KafkaReader *kafka = (KafkaReader *) reader;
-	Patience	patience;
-	rd_kafka_resp_err_t err;
-	int			count = 0;
-
-	patience_start(&patience, timeout_ms);
-	do
-	{
-		err = ask_partitions(kafka, patience.slice_ms, &count);
-		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-		{
-			note_success(kafka);
-			return count;
-		}
-		if (kafka_sqlstate(err) == ERRCODE_UNDEFINED_OBJECT ||
-			err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
-		{
-			note_trouble(kafka, err, rd_kafka_err2str(err));
-			return -1;
-		}
-	} while (try_again(kafka, &patience, err));
-
-	return -1;
+	return kafka_link_partitions(&((KafkaReader *) reader)->link, timeout_ms);
 }
 
 /* One question for offsets: offsets[i] is the answer where there was no error. */
@@ -449,8 +214,8 @@ ask_offsets(KafkaReader *kafka, int n, int64 *offsets, int slice_ms)
 	rd_kafka_resp_err_t err;
 
 	for (int i = 0; i < n; i++)
-		rd_kafka_topic_partition_list_add(list, kafka->topic, i)->offset = offsets[i];
-	err = rd_kafka_offsets_for_times(kafka->handle, list, slice_ms);
+		rd_kafka_topic_partition_list_add(list, kafka->link.topic, i)->offset = offsets[i];
+	err = rd_kafka_offsets_for_times(kafka->link.handle, list, slice_ms);
 	for (int i = 0; i < n && !err; i++)
 		err = list->elems[i].err;
 	for (int i = 0; i < n && !err; i++)
@@ -467,19 +232,19 @@ static bool
 kafka_reader_lookup(StreamReader *reader, int n, int64 *offsets, int timeout_ms)
 {
 	KafkaReader *kafka = (KafkaReader *) reader;
-	Patience	patience;
+	KafkaPatience patience;
 	rd_kafka_resp_err_t err;
 
-	patience_start(&patience, timeout_ms);
+	kafka_patience_start(&patience, timeout_ms);
 	do
 	{
 		err = ask_offsets(kafka, n, offsets, patience.slice_ms);
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
-			note_success(kafka);
+			kafka_link_note_success(&kafka->link);
 			return true;
 		}
-	} while (try_again(kafka, &patience, err));
+	} while (kafka_link_try_again(&kafka->link, &patience, err));
 
 	return false;
 }
@@ -515,19 +280,19 @@ kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n
 		kafka->partitions[i].position = positions[i];
 		kafka->partitions[i].position.at_end = false;
 		kafka->index_of[positions[i].partition] = i;
-		rd_kafka_topic_partition_list_add(list, kafka->topic, positions[i].partition)->offset =
+		rd_kafka_topic_partition_list_add(list, kafka->link.topic, positions[i].partition)->offset =
 			positions[i].next_offset;
 	}
 	kafka->npartitions = n;
 
 	/* Nothing of an earlier assignment comes after this. */
-	err = rd_kafka_assign(kafka->handle, n > 0 ? list : NULL);
+	err = rd_kafka_assign(kafka->link.handle, n > 0 ? list : NULL);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)
 		ereport(ERROR,
 				(errcode(kafka_sqlstate(err)),
 				 errmsg("could not assign partitions of Kafka topic \"%s\": %s",
-						kafka->topic, rd_kafka_err2str(err))));
+						kafka->link.topic, rd_kafka_err2str(err))));
 }
 
 /* The partition of a message or of its error; NULL if it is none of ours. */
@@ -551,7 +316,7 @@ take_error(KafkaReader *kafka, const rd_kafka_message_t *message)
 		partition = find_partition(kafka, message->partition);
 	if (partition == NULL)
 	{
-		note_error_event(kafka, message->err, rd_kafka_message_errstr(message));
+		take_link_error(&kafka->link, message->err, rd_kafka_message_errstr(message));
 		return;
 	}
 
@@ -562,7 +327,7 @@ take_error(KafkaReader *kafka, const rd_kafka_message_t *message)
 				partition->position.next_offset = message->offset;
 			partition->position.end_offset = partition->position.next_offset;
 			partition->position.at_end = true;
-			note_success(kafka);
+			kafka_link_note_success(&kafka->link);
 			break;
 		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
@@ -572,7 +337,7 @@ take_error(KafkaReader *kafka, const rd_kafka_message_t *message)
 					MemoryContextStrdup(kafka->assignment, rd_kafka_message_errstr(message));
 			break;
 		default:
-			note_trouble(kafka, message->err, rd_kafka_message_errstr(message));
+			kafka_link_note_trouble(&kafka->link, message->err, rd_kafka_message_errstr(message));
 	}
 }
 
@@ -690,10 +455,10 @@ nudge(KafkaReader *kafka)
 
 	list = rd_kafka_topic_partition_list_new(kafka->npartitions);
 	for (int i = 0; i < kafka->npartitions; i++)
-		rd_kafka_topic_partition_list_add(list, kafka->topic,
+		rd_kafka_topic_partition_list_add(list, kafka->link.topic,
 										  kafka->partitions[i].position.partition)->offset = LOG_END;
 	/* Nobody waits for the answer. */
-	(void) rd_kafka_offsets_for_times(kafka->handle, list, 1);
+	(void) rd_kafka_offsets_for_times(kafka->link.handle, list, 1);
 	rd_kafka_topic_partition_list_destroy(list);
 
 	kafka->taken_messages = 0;
@@ -750,9 +515,9 @@ pass_over_gaps(KafkaReader *kafka)
 
 	list = rd_kafka_topic_partition_list_new(kafka->npartitions);
 	for (int i = 0; i < kafka->npartitions; i++)
-		rd_kafka_topic_partition_list_add(list, kafka->topic,
+		rd_kafka_topic_partition_list_add(list, kafka->link.topic,
 										  kafka->partitions[i].position.partition);
-	if (rd_kafka_position(kafka->handle, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (rd_kafka_position(kafka->link.handle, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		for (int i = 0; i < kafka->npartitions; i++)
 		{
@@ -779,7 +544,7 @@ update_end(KafkaReader *kafka, StreamPosition *position)
 
 	if (position->at_end)
 		return;
-	if (rd_kafka_get_watermark_offsets(kafka->handle, kafka->topic, position->partition,
+	if (rd_kafka_get_watermark_offsets(kafka->link.handle, kafka->link.topic, position->partition,
 									   &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
 		high > position->end_offset)
 		position->end_offset = high;
@@ -819,7 +584,7 @@ check_lost(KafkaReader *kafka)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("offset %lld of Kafka topic \"%s\", partition %d, is not in the log",
-							(long long) position->next_offset, kafka->topic,
+							(long long) position->next_offset, kafka->link.topic,
 							position->partition),
 					 errdetail("The broker says: %s", kafka->lost_reason),
 					 errhint("The topic was truncated, deleted or created anew, or its retention has removed the message.")));
@@ -833,7 +598,7 @@ kafka_reader_read(StreamReader *reader, MessageBatch *batch,
 	KafkaReader *kafka = (KafkaReader *) reader;
 	int			before = batch->count;
 
-	serve_events(kafka);
+	kafka_link_serve(&kafka->link);
 	for (int i = 0; i < kafka->npartitions; i++)
 		kafka->partitions[i].last_index = -1;
 
@@ -855,7 +620,7 @@ kafka_reader_read(StreamReader *reader, MessageBatch *batch,
 	}
 
 	if (batch->count > before)
-		note_success(kafka);
+		kafka_link_note_success(&kafka->link);
 	finish_read(kafka, batch);
 
 	/* What came before the gap is good, and handed out first. */
@@ -881,9 +646,9 @@ kafka_reader_report_offsets(StreamReader *reader, const StreamPosition *position
 	rd_kafka_resp_err_t err;
 
 	for (int i = 0; i < n; i++)
-		rd_kafka_topic_partition_list_add(list, kafka->topic, positions[i].partition)->offset =
+		rd_kafka_topic_partition_list_add(list, kafka->link.topic, positions[i].partition)->offset =
 			positions[i].next_offset;
-	err = rd_kafka_commit(kafka->handle, list, 1);
+	err = rd_kafka_commit(kafka->link.handle, list, 1);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)
 		elog(DEBUG1, "Kafka: could not report offsets: %s", rd_kafka_err2str(err));

@@ -10,6 +10,8 @@
 #ifndef KAPPA_MESSAGE_H
 #define KAPPA_MESSAGE_H
 
+#include "utils/jsonb.h"
+
 #include "source/source.h"
 
 /*
@@ -28,6 +30,19 @@ extern StreamMessage *message_batch_add(MessageBatch *batch,
 										const void *value, Size value_len,
 										const void *key, Size key_len,
 										Size headers_len);
+
+/*
+ * Headers laid out in that way, in the current memory context, from jsonb as
+ * stream_message_headers() gives it; an object of names and values will do,
+ * too.  Errors if it is neither.
+ */
+extern char *headers_from_jsonb(Jsonb *jsonb, int32 *len);
+
+/*
+ * Takes a length and so many bytes from *next; false: a null value.
+ */
+extern bool headers_read_bytes(const char **next, const char *end,
+							   const char **bytes, int32 *len);
 
 /* What a message of these lengths adds to batch->bytes. */
 extern Size message_size(Size value_len, Size key_len, Size headers_len);

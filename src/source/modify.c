@@ -1,26 +1,35 @@
 /*-------------------------------------------------------------------------
  *
  * modify.c
- *	  INSERT into a stream.
+ *	  INSERT and COPY into a stream: each row is a message.
  *
  * A log is appended to, never changed: UPDATE, DELETE and TRUNCATE have no
- * methods here, and PostgreSQL refuses them.  INSERT and COPY FROM will
- * produce messages; until they do they are refused when they are planned or
- * begun, so that no row is ever taken and lost.
+ * methods here, and PostgreSQL refuses them.
+ *
+ * Rows are encoded and handed to a writer one by one; the writer makes batches
+ * of them, and the end of the statement waits until all are acknowledged.  The
+ * writer is opened at the first row, so an INSERT of no rows and EXPLAIN touch
+ * no broker.  All of it lives in the executor's memory: if the statement fails
+ * or is cancelled, the writer goes with it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "source/modify.h"
+#include "executor/executor.h"
+#include "utils/rel.h"
 
-static void
-refuse(void)
+#include "source/encode.h"
+#include "source/modify.h"
+#include "source/writer.h"
+
+typedef struct StreamModify
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("writing to streams is not supported yet")));
-}
+	MemoryContext context;		/* the query's */
+	Stream	   *stream;
+	StreamEncoder *encoder;
+	StreamWriter *writer;		/* NULL: no row yet */
+} StreamModify;
 
 int
 modify_supported(Relation rel)
@@ -31,22 +40,71 @@ modify_supported(Relation rel)
 List *
 modify_plan(PlannerInfo *root, ModifyTable *plan, Index resultRelation, int subplan_index)
 {
-	if (plan->operation == CMD_INSERT)
-		refuse();
+	/* DO NOTHING has nothing to do: no message conflicts with another. */
+	if (plan->onConflictAction == ONCONFLICT_UPDATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ON CONFLICT DO UPDATE is not supported for streams")));
 	return NIL;
 }
 
-/* COPY FROM, and rows that are routed to a partition. */
+/* COPY FROM, and rows that are routed to a partition; also the rest of modify_begin. */
 void
-modify_begin_copy(ModifyTableState *mtstate, ResultRelInfo *resultRelInfo)
+modify_begin_copy(ModifyTableState *mtstate, ResultRelInfo *target)
 {
-	refuse();
+	EState	   *estate = mtstate->ps.state;
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	StreamModify *modify = palloc0(sizeof(StreamModify));
+
+	modify->context = estate->es_query_cxt;
+	modify->stream = stream_open(RelationGetRelid(target->ri_RelationDesc));
+	modify->encoder = stream_encoder_create(modify->stream);
+	target->ri_FdwState = modify;
+	MemoryContextSwitchTo(old);
+}
+
+void
+modify_begin(ModifyTableState *mtstate, ResultRelInfo *target,
+			 List *fdw_private, int subplan_index, int eflags)
+{
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		modify_begin_copy(mtstate, target);
 }
 
 TupleTableSlot *
-modify_insert(EState *estate, ResultRelInfo *resultRelInfo,
+modify_insert(EState *estate, ResultRelInfo *target,
 			  TupleTableSlot *slot, TupleTableSlot *planSlot)
 {
-	refuse();
-	return NULL;
+	StreamModify *modify = target->ri_FdwState;
+	const StreamMessage *message = stream_encode(modify->encoder, slot);
+
+	if (modify->writer == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(modify->context);
+
+		modify->writer = stream_writer_open(modify->stream,
+											ExecGetResultRelCheckAsUser(target, estate));
+		MemoryContextSwitchTo(old);
+	}
+	stream_writer_write(modify->writer, message);
+	return slot;
+}
+
+void
+modify_end(EState *estate, ResultRelInfo *target)
+{
+	StreamModify *modify = target->ri_FdwState;
+
+	if (modify == NULL || modify->writer == NULL)
+		return;
+	stream_writer_flush(modify->writer);
+	stream_writer_close(modify->writer);
+	modify->writer = NULL;
+}
+
+void
+modify_explain(ModifyTableState *mtstate, ResultRelInfo *target,
+			   List *fdw_private, int subplan_index, ExplainState *es)
+{
+	ExplainPropertyText("Topic", stream_open(RelationGetRelid(target->ri_RelationDesc))->topic, es);
 }

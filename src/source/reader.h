@@ -10,8 +10,7 @@
 #ifndef KAPPA_READER_H
 #define KAPPA_READER_H
 
-#include "lib/ilist.h"
-
+#include "source/connection.h"
 #include "source/source.h"
 
 typedef struct LogMethods
@@ -48,16 +47,16 @@ typedef struct LogMethods
 /* The head of every kind's reader. */
 struct StreamReader
 {
+	LogConnection connection;	/* must be first */
 	const LogMethods *methods;
 	MemoryContext context;		/* the reader's own */
-	MemoryContextCallback at_reset;
-	dlist_node	node;			/* in the backend's list of open readers */
-	bool		open;
 	bool		headers;		/* messages bring them */
-	int			event_fd;		/* readable when something may have arrived */
 };
 
-/* See reader.c. */
+/*
+ * Called by a kind's open when everything that may fail has been prepared and
+ * only the log's own resources are missing: from here on close will be called.
+ */
 extern void reader_register(StreamReader *reader, const LogMethods *methods);
 
 extern const LogMethods kafka_log;

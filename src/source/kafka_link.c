@@ -1,0 +1,270 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_link.c
+ *	  A handle of librdkafka, a topic, and how things stand between them: what
+ *	  readers and writers of Kafka share.
+ *
+ * librdkafka's main queue brings log lines, errors of connections and
+ * acknowledgements, as events that we fetch.  Trouble is noted as the link's
+ * state and passes when something arrives.  Calls that wait for a broker cannot
+ * be interrupted, so they are made in short slices.  A slice starts a request
+ * anew, therefore slices grow while a broker is there but slow.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+
+#include "source/kafka.h"
+
+/* Slices of calls that wait, in milliseconds. */
+#define FIRST_SLICE			100
+#define LONGEST_SLICE		1600
+
+/* How often a link in trouble asks whether a broker is back. */
+#define PROBE_INTERVAL_MS	1000
+
+/* --------------------------------------------------------- open and close */
+
+void
+kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole role,
+				const KafkaProperty *properties, int nproperties)
+{
+	link->ok = true;
+	link->rtt_ms = -1;
+	link->handle = kafka_open(stream, userid, role, properties, nproperties);
+	link->kafka_topic = rd_kafka_topic_new(link->handle, link->topic, NULL);
+	if (link->kafka_topic == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("could not open topic \"%s\" of stream %s: %s",
+						link->topic, stream->name,
+						rd_kafka_err2str(rd_kafka_last_error()))));
+	link->events = rd_kafka_queue_get_main(link->handle);
+}
+
+void
+kafka_link_close(KafkaLink *link)
+{
+	if (link->handle == NULL)
+		return;
+
+	/* librdkafka waits for whatever still refers to the handle. */
+	if (link->events)
+		rd_kafka_queue_destroy(link->events);
+	if (link->kafka_topic)
+		rd_kafka_topic_destroy(link->kafka_topic);
+
+	/* The group of a consumer has no members to say goodbye to. */
+	rd_kafka_destroy_flags(link->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	link->handle = NULL;
+}
+
+/* ------------------------------------------------------------------ state */
+
+void
+kafka_link_note_success(KafkaLink *link)
+{
+	link->ok = true;
+	link->broker_down = false;
+}
+
+/* Does the broker refuse us? */
+static bool
+rejected(KafkaLink *link)
+{
+	return !link->ok &&
+		link->sqlerrcode == ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION;
+}
+
+/*
+ * Notes trouble.  The first report of it stays: librdkafka goes from the
+ * cause ("connection refused", a wrong password) to the general ("all brokers
+ * are down").
+ */
+void
+kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
+{
+	int			sqlerrcode = kafka_sqlstate(err);
+
+	if (!link->ok &&
+		(link->sqlerrcode == sqlerrcode || rejected(link)) &&
+		(err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+		 err == RD_KAFKA_RESP_ERR__TRANSPORT ||
+		 err == RD_KAFKA_RESP_ERR__TIMED_OUT))
+		return;
+
+	if (link->ok)
+		link->troubles++;
+	link->ok = false;
+	link->sqlerrcode = sqlerrcode;
+	link->broker_down = sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+	if (sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
+		snprintf(link->message, sizeof(link->message),
+				 "Kafka topic \"%s\" does not exist", link->topic);
+	else
+		snprintf(link->message, sizeof(link->message),
+				 "could not %s Kafka topic \"%s\": %s", link->verb, link->topic, detail);
+}
+
+void
+kafka_link_serve(KafkaLink *link)
+{
+	rd_kafka_event_t *event;
+
+	while ((event = rd_kafka_queue_poll(link->events, 0)) != NULL)
+	{
+		rd_kafka_event_type_t type = rd_kafka_event_type(event);
+		rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+		const char *facility;
+		const char *text = "";
+		int			level;
+		char		line[400];
+
+		if (type == RD_KAFKA_EVENT_DR)
+			link->take_deliveries(link, event);
+		else if (type == RD_KAFKA_EVENT_LOG)
+			rd_kafka_event_log(event, &facility, &text, &level);
+		else if (err)
+			text = rd_kafka_event_error_string(event);
+		strlcpy(line, text ? text : rd_kafka_err2str(err), sizeof(line));
+		rd_kafka_event_destroy(event);
+
+		/* Now that the event is gone, an error may be raised. */
+		if (type == RD_KAFKA_EVENT_ERROR)
+			link->take_error(link, err, line);
+		else if (line[0] != '\0')
+			elog(DEBUG1, "Kafka: %s", line);
+	}
+}
+
+/* Has it been so many milliseconds since start? */
+static bool
+elapsed(instr_time start, double milliseconds)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_MILLISEC(now) >= milliseconds;
+}
+
+/*
+ * A reader at the end of its partitions hears nothing when a broker comes
+ * back.  So while connections are in trouble, ask.
+ */
+void
+kafka_link_probe(KafkaLink *link)
+{
+	const struct rd_kafka_metadata *metadata;
+	rd_kafka_resp_err_t err;
+
+	if (!link->broker_down)
+		return;
+	if (!INSTR_TIME_IS_ZERO(link->probed_at) &&
+		!elapsed(link->probed_at, PROBE_INTERVAL_MS))
+		return;
+	INSTR_TIME_SET_CURRENT(link->probed_at);
+
+	err = rd_kafka_metadata(link->handle, 0, link->kafka_topic, &metadata,
+							FIRST_SLICE);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		rd_kafka_metadata_destroy(metadata);
+		kafka_link_note_success(link);
+	}
+}
+
+/* -------------------------------------------------- questions to the broker */
+
+void
+kafka_patience_start(KafkaPatience *patience, int timeout_ms)
+{
+	INSTR_TIME_SET_CURRENT(patience->start);
+	patience->timeout_ms = timeout_ms;
+	patience->slice_ms = Max(Min(FIRST_SLICE, timeout_ms), 1);
+}
+
+bool
+kafka_link_try_again(KafkaLink *link, KafkaPatience *patience, rd_kafka_resp_err_t err)
+{
+	kafka_link_serve(link);
+	kafka_link_note_trouble(link, err, rd_kafka_err2str(err));
+
+	if (elapsed(patience->start, patience->timeout_ms))
+		return false;
+	if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
+		patience->slice_ms = Min(2 * patience->slice_ms, LONGEST_SLICE);
+	else if (err != RD_KAFKA_RESP_ERR__TRANSPORT)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 50, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
+/* One question for the topic's metadata. */
+static rd_kafka_resp_err_t
+ask_partitions(KafkaLink *link, int slice_ms, int *count)
+{
+	const struct rd_kafka_metadata *metadata;
+	instr_time	start;
+	instr_time	end;
+	rd_kafka_resp_err_t err;
+
+	INSTR_TIME_SET_CURRENT(start);
+	err = rd_kafka_metadata(link->handle, 0, link->kafka_topic, &metadata, slice_ms);
+	if (err)
+		return err;
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+
+	if (metadata->topic_cnt == 1)
+	{
+		err = metadata->topics[0].err;
+		*count = metadata->topics[0].partition_cnt;
+		if (err == RD_KAFKA_RESP_ERR_NO_ERROR && *count == 0)
+			err = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+	}
+	else
+		err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+	rd_kafka_metadata_destroy(metadata);
+
+	if (link->rtt_ms < 0)
+		link->rtt_ms = INSTR_TIME_GET_MILLISEC(end);
+	else
+		link->rtt_ms += (INSTR_TIME_GET_MILLISEC(end) - link->rtt_ms) / 8;
+	return err;
+}
+
+int
+kafka_link_partitions(KafkaLink *link, int timeout_ms)
+{
+	KafkaPatience patience;
+	rd_kafka_resp_err_t err;
+	int			count = 0;
+
+	kafka_patience_start(&patience, timeout_ms);
+	do
+	{
+		err = ask_partitions(link, patience.slice_ms, &count);
+		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
+			kafka_link_note_success(link);
+			return count;
+		}
+		if (kafka_sqlstate(err) == ERRCODE_UNDEFINED_OBJECT ||
+			err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		{
+			kafka_link_note_trouble(link, err, rd_kafka_err2str(err));
+			return -1;
+		}
+	} while (kafka_link_try_again(link, &patience, err) && !rejected(link));
+
+	return -1;
+}
