@@ -60,7 +60,8 @@ show_line() {
 	local counted lag water coffee best
 	IFS='|' read -r counted lag water coffee best < <(sql -c "
 		SELECT (SELECT coalesce(sum(sold), 0) FROM items_sold),
-			(SELECT coalesce(max(lag), 0) FROM (SELECT sum(lag) AS lag FROM kappa.progress GROUP BY viewname) v),
+			(SELECT greatest($produced - min(done), 0)
+				FROM (SELECT sum(next_offset) AS done FROM kappa.progress GROUP BY viewname) v),
 			(SELECT coalesce(sum(sold), 0) FROM items_sold WHERE item = 'water'),
 			(SELECT coalesce(sum(sold), 0) FROM items_sold WHERE item = 'coffee'),
 			(SELECT machine || ' in ' || city FROM machine_revenue ORDER BY revenue DESC, machine LIMIT 1)")
@@ -69,17 +70,33 @@ show_line() {
 		"$(thousands "$lag")" "$(thousands "$water")" "$(thousands "$coffee")" "$best"
 }
 
+# Pauses the views for an eighth of the time, with a burst in it, so that there is a
+# lag to be seen on any machine.
+pause_for_a_while() {
+	if [ -z "$paused" ] && [ "$at" -ge $((seconds * 5 / 8)) ]; then
+		paused=$at
+		sql -c "SELECT kappa.pause()" >/dev/null
+		say "the views are paused, the machines go on"
+	elif [ -n "$paused" ] && [ -z "$resumed" ] && [ "$at" -ge $((seconds * 6 / 8)) ]; then
+		resumed=$at
+		sql -c "SELECT kappa.resume()" >/dev/null
+		say "the views go on where they were"
+	fi
+}
+
 watch() {
-	local show=show_line pid=$1
+	local show=show_line pid=$1 paused='' resumed=''
 	if [ -t 1 ]; then
 		show=show_screen
 		printf '\033[2J'
 	fi
 	while kill -0 "$pid" 2>/dev/null; do
 		read_machines
+		pause_for_a_while
 		$show
 		sleep 1
 	done
+	[ -n "$resumed" ] || sql -c "SELECT kappa.resume()" >/dev/null
 }
 
 # ---- real-time view = validation view? -------------------------------------------------

@@ -3,10 +3,12 @@
 \pset footer off
 \pset null ''
 
+-- The lag of the slowest view: what the broker holds and the view does not.
 SELECT to_char(:produced, '999G999G999') AS produced,
        to_char(:rate, '9G999G999') || '/s ' || rpad(repeat('#', :rate / 2000), 20) AS "produce rate",
-       to_char(max(lag), '99G999G999') || ' ' || rpad(repeat('#', (max(lag) / 20000)::int), 30) AS lag
-FROM (SELECT coalesce(sum(lag), 0) AS lag FROM kappa.progress GROUP BY viewname) v;
+       to_char(lag, '99G999G999') || ' ' || rpad(repeat('#', (lag / 30000)::int), 40) AS lag
+FROM (SELECT greatest(:produced - min(done), 0) AS lag
+      FROM (SELECT sum(next_offset) AS done FROM kappa.progress GROUP BY viewname) v) slowest;
 
 -- Items sold, in total and in this minute, beside the machines that earn most.
 WITH items AS (
