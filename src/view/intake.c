@@ -339,6 +339,12 @@ view_intake_finish(ViewIntake *intake)
 }
 
 int
+view_intake_last_fed(const ViewIntake *intake)
+{
+	return intake->pos - 1;
+}
+
+int
 view_intake_bad(const ViewIntake *intake, const BadMessage **bad)
 {
 	*bad = intake->bad;

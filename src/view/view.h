@@ -213,6 +213,12 @@ extern StreamFeed *view_intake_feed(ViewIntake *intake, const MessageBatch *batc
  */
 extern void view_intake_finish(ViewIntake *intake);
 
+/*
+ * The message that the statement has asked for last (before view_intake_undo):
+ * the first suspect if it failed.
+ */
+extern int	view_intake_last_fed(const ViewIntake *intake);
+
 /* The bad messages of the stretch last fed, by rising index. */
 extern int	view_intake_bad(const ViewIntake *intake, const BadMessage **bad);
 extern const PartitionWatermark *view_intake_watermarks(const ViewIntake *intake, int *n);

@@ -15,10 +15,14 @@
  *
  * Evaluation errors.  Normally the statement runs without a subtransaction.  If
  * it fails with an error that one message may be the cause of, the transaction
- * is aborted and done again with care: each stretch runs in a subtransaction,
- * and one that fails is halved, down to single messages.  A message that fails
- * without regard to the state becomes a dead letter; one that only fails
- * together with it fails the view.
+ * is aborted and done again with care.  First the delta query alone, which
+ * writes nothing, tells which messages fail whatever the state holds: these
+ * become dead letters.  Rows are evaluated as they are read, nearly always, so
+ * the message read last is the first suspect; where it is innocent the stretch
+ * is halved.  Then the others are merged.  If that fails because a message's
+ * own row is too large to be stored, stretches are merged and halved in
+ * subtransactions to find it (which is slow: each writes to the same rows).
+ * What fails only together with the state fails the view.
  *
  * Headers.  Dead letters keep them, but to read them is costly and nearly all
  * messages are good.  So a consumer reads without them until its first dead
@@ -45,6 +49,13 @@
 /* With more errors than this in one transaction, make smaller ones. */
 #define MAX_ERRORS_PER_TRANSACTION 1000
 
+/*
+ * The reasons of dead letters take more memory than short messages: after more
+ * than this in one batch make no larger ones, until there are few.
+ */
+#define MANY_LETTERS 50000
+#define FEW_LETTERS 100
+
 /* Partitions named in the context of an error. */
 #define MAX_PARTITIONS_SHOWN 4
 
@@ -53,6 +64,7 @@ typedef struct TimedFeed
 {
 	StreamFeed	feed;			/* first */
 	StreamFeed *inner;
+	bool	   *fed_all;
 	instr_time	exhausted;
 } TimedFeed;
 
@@ -62,8 +74,11 @@ typedef struct BatchWork
 	MessageBatch *batch;
 	bool		careful;
 	DeadLetterList letters;
+	Bitmapset  *skip;			/* messages that are dead letters already */
 	int			evaluation_errors;
 	bool		split;			/* gave up: too many of them */
+	const char *delta_query;	/* without the merge */
+	bool		fed_all;		/* the statement has read its whole stretch */
 	BatchStats	stats;
 	instr_time	statement_time;
 	instr_time	aggregate_time;
@@ -73,7 +88,7 @@ static BatchResult apply_in_transaction(BatchWork *work);
 static BatchResult lock_relations(const ContinuousView *cv);
 static void prepare_intake(Consumer *consumer);
 static void run_stretch(BatchWork *work, int first, int last);
-static void run_stretch_carefully(BatchWork *work, int first, int last);
+static void run_carefully(BatchWork *work);
 static void store_results(BatchWork *work);
 static void after_commit(BatchWork *work);
 static void batch_error_context(void *arg);
@@ -171,7 +186,7 @@ apply_in_transaction(BatchWork *work)
 	{
 		prepare_intake(consumer);
 		if (work->careful)
-			run_stretch_carefully(work, 0, batch->count);
+			run_carefully(work);
 		else
 			run_stretch(work, 0, batch->count);
 		if (work->split)
@@ -241,6 +256,7 @@ timed_next(StreamFeed *feed, TupleTableSlot *slot)
 	if (timed->inner->next(timed->inner, slot))
 		return true;
 	INSTR_TIME_SET_CURRENT(timed->exhausted);
+	*timed->fed_all = true;
 	return false;
 }
 
@@ -257,7 +273,7 @@ static uint64
 run_statement(BatchWork *work, const char *sql, int first, int last)
 {
 	Consumer   *consumer = work->consumer;
-	TimedFeed	timed = {.feed = {timed_next, timed_rewind}};
+	TimedFeed	timed = {.feed = {timed_next, timed_rewind},.fed_all = &work->fed_all};
 	ViewIdentity save;
 	instr_time	start;
 	instr_time	end;
@@ -265,7 +281,8 @@ run_statement(BatchWork *work, const char *sql, int first, int last)
 
 	INSTR_TIME_SET_CURRENT(start);
 	timed.exhausted = start;
-	timed.inner = view_intake_feed(consumer->intake, work->batch, first, last, NULL);
+	timed.inner = view_intake_feed(consumer->intake, work->batch, first, last, work->skip);
+	work->fed_all = false;
 
 	view_enter(consumer->cv, &save);
 	processed = view_run(consumer->cv, sql, &timed.feed, last - first, NULL);
@@ -293,94 +310,142 @@ run_stretch(BatchWork *work, int first, int last)
 						bad[i].error.message);
 }
 
+/* How a stretch was tried, and what came of it. */
+typedef struct Trial
+{
+	ErrorData  *error;			/* NULL: none */
+	int			suspect;		/* message that was read last; -1: no telling */
+} Trial;
+
 /*
- * Runs a stretch in a subtransaction, either its merge or (probe) its delta
- * query alone, whose rows are thrown away.  Returns the error, or NULL.
+ * Runs a stretch in a subtransaction: its merge, or its delta query alone,
+ * whose rows are thrown away.  Errors that no message can be the cause of are
+ * thrown on.
  */
-static ErrorData *
-try_stretch(BatchWork *work, int first, int last, bool probe)
+static Trial
+try_stretch(BatchWork *work, int first, int last, bool merge)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
-	ErrorData  *error = NULL;
+	ViewIntake *intake = work->consumer->intake;
+	Trial		trial = {.suspect = -1};
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(oldcontext);
+	work->fed_all = false;
 	PG_TRY();
 	{
-		if (probe)
-		{
-			const char *delta = view_relation_name(work->consumer->cv->delta);
-
-			(void) run_statement(work, psprintf("SELECT * FROM %s", delta), first, last);
-		}
-		else
+		if (merge)
 			run_stretch(work, first, last);
+		else
+			(void) run_statement(work, work->delta_query, first, last);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(oldcontext);
-		error = CopyErrorData();
+		trial.error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		view_intake_undo(work->consumer->intake);
+		if (!work->fed_all)
+			trial.suspect = view_intake_last_fed(intake);
+		view_intake_undo(intake);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(oldcontext);
 	CurrentResourceOwner = oldowner;
 
-	return error;
+	if (trial.error && !is_evaluation_error(trial.error->sqlerrcode))
+		ReThrowError(trial.error);
+	return trial;
 }
 
-/*
- * A single message's merge has failed.  It is a dead letter if it fails
- * whatever the state holds: in the delta query already, or because a row of
- * its own is too large to be stored.
- */
 static void
-judge_message(BatchWork *work, int index, ErrorData *error)
+set_aside(BatchWork *work, int index, ErrorData *error)
 {
-	ErrorData  *alone = try_stretch(work, index, index + 1, true);
-
-	if (alone == NULL && error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
-		ReThrowError(error);
-	if (alone && !is_evaluation_error(alone->sqlerrcode))
-		ReThrowError(alone);
-	if (alone == NULL)
-		alone = error;
-
-	dead_letter_add(&work->letters, index, alone->sqlerrcode, alone->message);
+	dead_letter_add(&work->letters, index, error->sqlerrcode, error->message);
+	work->skip = bms_add_member(work->skip, index);
 	work->evaluation_errors++;
 	if (work->evaluation_errors > MAX_ERRORS_PER_TRANSACTION &&
 		work->batch->count > SPLIT_MESSAGES)
 		work->split = true;
 }
 
+/*
+ * Sets aside the messages of a stretch that fail in the delta query.  With
+ * suspects, whatever was read before one that is guilty is taken to be good.
+ */
 static void
-run_stretch_carefully(BatchWork *work, int first, int last)
+find_bad_messages(BatchWork *work, int first, int last, bool suspects)
 {
-	ErrorData  *error;
+	while (first < last && !work->split)
+	{
+		Trial		all = try_stretch(work, first, last, false);
+		Trial		alone = {0};
+		int			middle = first + (last - first) / 2;
+
+		CHECK_FOR_INTERRUPTS();
+		if (all.error == NULL)
+			return;
+		if (last - first == 1)
+		{
+			set_aside(work, first, all.error);
+			return;
+		}
+
+		if (suspects && all.suspect >= first && all.suspect < last)
+			alone = try_stretch(work, all.suspect, all.suspect + 1, false);
+		if (alone.error)
+		{
+			set_aside(work, all.suspect, alone.error);
+			FreeErrorData(alone.error);
+			first = all.suspect + 1;
+		}
+		else
+		{
+			find_bad_messages(work, first, middle, suspects);
+			first = middle;
+		}
+		FreeErrorData(all.error);
+	}
+}
+
+/*
+ * Merges a stretch whose delta query is good, and sets aside single messages
+ * that are too large.
+ */
+static void
+merge_by_halves(BatchWork *work, int first, int last)
+{
+	Trial		trial = try_stretch(work, first, last, true);
 	int			middle = first + (last - first) / 2;
 
 	CHECK_FOR_INTERRUPTS();
-	if (work->split)
+	if (trial.error == NULL)
 		return;
-
-	error = try_stretch(work, first, last, false);
-	if (error == NULL)
-		return;
-	if (!is_evaluation_error(error->sqlerrcode))
-		ReThrowError(error);
+	if (trial.error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		ReThrowError(trial.error);
 
 	if (last - first == 1)
-		judge_message(work, first, error);
+		set_aside(work, first, trial.error);
 	else
 	{
-		run_stretch_carefully(work, first, middle);
-		run_stretch_carefully(work, middle, last);
+		merge_by_halves(work, first, middle);
+		merge_by_halves(work, middle, last);
 	}
-	FreeErrorData(error);
+	FreeErrorData(trial.error);
+}
+
+static void
+run_carefully(BatchWork *work)
+{
+	const char *delta = view_relation_name(work->consumer->cv->delta);
+
+	work->delta_query = psprintf("SELECT * FROM %s", delta);
+	find_bad_messages(work, 0, work->batch->count, true);
+	find_bad_messages(work, 0, work->batch->count, false);
+	if (!work->split)
+		merge_by_halves(work, 0, work->batch->count);
 }
 
 /* ------------------------------------------------------------------ results */
@@ -458,7 +523,9 @@ after_commit(BatchWork *work)
 	consumer->report_due = true;
 	consumer->failures = 0;
 	consumer->refusals = 0;
-	if (work->evaluation_errors == 0 && consumer->batch_limit < worker_batch_rows)
+	if (work->letters.count > MANY_LETTERS)
+		consumer->batch_limit = Min(consumer->batch_limit, MANY_LETTERS);
+	else if (work->letters.count < FEW_LETTERS && consumer->batch_limit < worker_batch_rows)
 		consumer->batch_limit = Min(consumer->batch_limit * 2L, worker_batch_rows);
 }
 

@@ -643,17 +643,6 @@ may_quote_values(int sqlerrcode)
 	return false;
 }
 
-/* What monitoring and the log may show of an error. */
-static char *
-error_text(const ErrorData *error)
-{
-	const char *code = unpack_sql_state(error->sqlerrcode);
-
-	if (may_quote_values(error->sqlerrcode))
-		return psprintf("an expression of the view failed with SQLSTATE %s", code);
-	return psprintf("%s (SQLSTATE %s)", error->message, code);
-}
-
 /*
  * Where it happened.  Inner lines of the context may quote values too; the
  * outermost one is the batch's.
@@ -669,6 +658,17 @@ error_context(const ErrorData *error)
 	if (last == NULL || !may_quote_values(error->sqlerrcode))
 		return error->context;
 	return last + 1;
+}
+
+/* What monitoring and the log may show of an error. */
+static char *
+error_text(const ErrorData *error)
+{
+	const char *code = unpack_sql_state(error->sqlerrcode);
+
+	if (may_quote_values(error->sqlerrcode))
+		return psprintf("an expression failed with SQLSTATE %s, %s", code, error_context(error));
+	return psprintf("%s (SQLSTATE %s)", error->message, code);
 }
 
 /* What is to become of the view.  Its row may be gone, or the whole catalog. */

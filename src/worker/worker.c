@@ -366,7 +366,7 @@ divide_consumers(void)
 }
 
 static void
-reopen_changed(void)
+check_options(void)
 {
 	dlist_iter	iter;
 
@@ -374,8 +374,7 @@ reopen_changed(void)
 	{
 		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
 
-		if (consumer_options_changed(consumer))
-			close_consumer(consumer);
+		consumer->check_options = true;
 	}
 }
 
@@ -393,7 +392,7 @@ look_at_catalog(void)
 		return false;
 
 	if (current.changes != seen.changes || current.members != seen.members ||
-		now >= next_look)
+		now >= next_look || options_may_have_changed)
 	{
 		seen = current;
 		next_look = TimestampTzPlusMilliseconds(now, LOOK_MS);
@@ -407,7 +406,7 @@ look_at_catalog(void)
 	if (options_may_have_changed)
 	{
 		options_may_have_changed = false;
-		reopen_changed();
+		check_options();
 	}
 	return true;
 }
@@ -626,6 +625,12 @@ run_consumer(Consumer *consumer)
 
 	if (!is_due(consumer, now))
 		return false;
+	if (consumer->check_options)
+	{
+		consumer->check_options = false;
+		if (consumer_options_changed(consumer))
+			close_consumer(consumer);
+	}
 	if (consumer->state != CONSUMER_RUN)
 		bring_up(consumer);
 	if (consumer->state != CONSUMER_RUN)

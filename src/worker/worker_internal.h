@@ -147,6 +147,7 @@ typedef struct Consumer
 	int			generation;
 	char	   *name;			/* the view's, for messages */
 	bool		keep;			/* still ours, at the last look */
+	bool		check_options;	/* after an invalidation */
 	bool		locked;			/* nobody else drives it */
 
 	ConsumerState state;
