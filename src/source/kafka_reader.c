@@ -503,7 +503,9 @@ identify_last(StreamPosition *position, const StreamMessage *message)
  * Passes over what lies between the last message and librdkafka's position:
  * the marker of a transaction, say.  That position counts whatever was taken
  * from the queue, so it is ours only when the chunk has been used up; and it
- * is one of this assignment only when a message of it has come.
+ * is one of this assignment only when a message of it has come.  Newer versions
+ * of librdkafka take the report of an end for a message and are then one too
+ * far; but an end that was reported needs no correction.
  */
 static void
 pass_over_gaps(KafkaReader *kafka)
@@ -523,7 +525,8 @@ pass_over_gaps(KafkaReader *kafka)
 		{
 			KafkaPartition *partition = &kafka->partitions[i];
 
-			if (partition->started && !list->elems[i].err)
+			if (partition->started && !partition->position.at_end &&
+				!list->elems[i].err)
 				partition->position.next_offset = Max(partition->position.next_offset,
 													  list->elems[i].offset);
 		}

@@ -465,9 +465,11 @@ view_analyze(Query *query, const char *source)
 	InspectContext inspect = {.analysis = analysis};
 
 	analysis->source = source;
+	query = copyObject(query);
+	query_remove_group_rte(query);
 	check_top(analysis, query);
 
-	query = view_normalize(query, source);
+	view_normalize(query, source);
 	analysis->query = query;
 	if (query->groupClause != NIL)
 		analysis->kind = VIEW_GROUPED;

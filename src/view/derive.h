@@ -41,8 +41,8 @@ typedef struct ViewAnalysis
  */
 extern ViewAnalysis *view_analyze(Query *query, const char *source);
 
-/* normalize.c: a copy of the query in the form that the other files take. */
-extern Query *view_normalize(const Query *query, const char *source);
+/* normalize.c: brings the query into the form that the other files take. */
+extern void view_normalize(Query *query, const char *source);
 
 /* window.c: does the expression, of this query, compute a window over the event time? */
 extern bool view_is_window(Query *query, Node *expr, Oid stream, AttrNumber event_time);

@@ -10,7 +10,6 @@
  *	queries of WITH			stand where they are used, as subqueries
  *	columns of a join		are those of what is joined; a name given to a join,
  *							which would hide the names inside, goes
- *	grouped expressions		(18) stand where they are used
  *
  *-------------------------------------------------------------------------
  */
@@ -153,14 +152,11 @@ flatten_joins(Query *query)
 	unname_joins((Node *) query->jointree, query);
 }
 
-Query *
-view_normalize(const Query *query, const char *source)
+void
+view_normalize(Query *query, const char *source)
 {
-	Query	   *result = copyObjectImpl(query);
 	InlineContext inlining = {.source = source};
 
-	query_remove_group_rte(result);
-	inline_walker((Node *) result, &inlining);
-	flatten_joins(result);
-	return result;
+	inline_walker((Node *) query, &inlining);
+	flatten_joins(query);
 }

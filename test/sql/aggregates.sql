@@ -59,8 +59,9 @@ SELECT a.aggfnoid::regprocedure AS without_form
    AND (a.aggfinalfn <> 0 OR a.aggtranstype = 'internal'::regtype)
    AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.pronamespace = 'kappa_state'::regnamespace
                       AND f.proname = 'partial_' || p.proname AND f.proargtypes = p.proargtypes)
-   AND p.proname NOT IN ('array_agg', 'string_agg')
- ORDER BY 1::text;
+   AND p.proname NOT IN ('array_agg', 'string_agg', 'any_value')
+   AND a.aggfnoid <> 'sum(interval)'::regprocedure   -- its state is internal from 17 on
+ ORDER BY a.aggfnoid::regprocedure::text COLLATE "C";
 
 -- Averages as a continuous view computes them: a sum and a count.
 SELECT count(*) FILTER (WHERE a2 IS DISTINCT FROM s2 / c2::numeric) AS int2,

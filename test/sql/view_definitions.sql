@@ -29,7 +29,7 @@ CREATE CONTINUOUS VIEW named AS
 SELECT view, kind, stream, columns, uses_time, start, version_bound, generation FROM kappa.views ORDER BY view::text COLLATE "C";
 -- (from 16 on, columns of a single relation are written without its name)
 \pset format unaligned
-SELECT relname, regexp_replace(pg_get_viewdef(oid), '\m(sales|state)\.', '', 'g') AS query FROM pg_class
+SELECT relname, regexp_replace(pg_get_viewdef(oid), '\m(sales|state|c)\.', '', 'g') AS query FROM pg_class
  WHERE oid IN (SELECT view FROM kappa.views UNION ALL SELECT delta FROM kappa.views) ORDER BY relname;
 SELECT view, merge FROM kappa.views ORDER BY view::text COLLATE "C";
 \pset format aligned
@@ -44,9 +44,11 @@ SELECT count(*) FROM grouped;
 
 -- conditions on group columns and windows reach the state's index
 SET enable_seqscan = off;
+SET enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT * FROM grouped WHERE minute >= '2026-01-01 00:00+00' AND minute < '2026-01-02 00:00+00';
 EXPLAIN (COSTS OFF) SELECT revenue FROM grouped WHERE minute = '2026-01-01 00:00+00' AND item = 'a';
 RESET enable_seqscan;
+RESET enable_bitmapscan;
 
 -- kept settings
 SET search_path = pg_temp, public;

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <setjmp.h>
 
+#include "compat.h"
 #include "types/hyperloglog.h"
 #include "types/types.h"
 
