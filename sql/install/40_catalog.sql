@@ -17,6 +17,9 @@ CREATE TABLE kappa.views (
     state       regclass NOT NULL,               -- what V finalises
     consumer    int      NOT NULL,
     merge       text     NOT NULL,               -- the batch's one statement
+    long_key_merge text,                         -- what merge becomes when a key is too long for the
+    long_key_index text,                         -- index, which then has these columns;
+    long_keys   text[],                          -- the keys that may be
     columns     int[]    NOT NULL,               -- of the stream that the definition uses
     uses_time   boolean  NOT NULL,               -- must the event time convert?
     start       text     NOT NULL,               -- option start

@@ -76,7 +76,7 @@ view_exists(Oid relid)
 static const char select_views[] =
 "SELECT v.view, v.generation, v.kind, c.relowner, v.stream, v.definition, v.delta, v.state,"
 " v.consumer, v.start, v.merge, v.settings, v.columns, v.uses_time, v.paused, v.failed,"
-" v.error, v.fingerprint, v.reject_limit, n.nspname, c.relname"
+" v.error, v.fingerprint, v.reject_limit, n.nspname, c.relname, v.long_key_merge IS NULL"
 " FROM kappa.views v"
 " JOIN pg_class c ON c.oid = v.view::oid"
 " JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -187,6 +187,7 @@ view_from_row(int row)
 	cv->name = psprintf("%s.%s",
 						NameStr(*DatumGetName(column_datum(row, 20))),
 						NameStr(*DatumGetName(column_datum(row, 21))));
+	cv->takes_long_keys = DatumGetBool(column_datum(row, 22));
 	return cv;
 }
 
@@ -365,6 +366,18 @@ array_from_columns(const Bitmapset *columns)
 	return PointerGetDatum(construct_array(elements, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
 
+static Datum
+array_from_names(List *names)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(names), 1));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, names)
+		elements[n++] = CStringGetTextDatum(strVal(lfirst(lc)));
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 void
 catalog_add_view(const ContinuousView *cv, const ViewDerivation *derivation)
 {
@@ -390,6 +403,19 @@ catalog_add_view(const ContinuousView *cv, const ViewDerivation *derivation)
 				lengthof(types), types, values, NULL);
 	run_command("INSERT INTO kappa.stats (view, generation) VALUES ($1, $2)",
 				2, types, values, NULL);
+}
+
+void
+catalog_add_long_keys(const ContinuousView *cv, const char *merge, const char *index,
+					  List *digested)
+{
+	Oid			types[] = {OIDOID, INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID};
+	Datum		values[] = {ObjectIdGetDatum(cv->view), Int32GetDatum(cv->generation),
+		CStringGetTextDatum(merge), CStringGetTextDatum(index), array_from_names(digested)};
+
+	run_command("UPDATE kappa.views SET long_key_merge = $3, long_key_index = $4, long_keys = $5"
+				" WHERE view::oid = $1 AND generation = $2",
+				lengthof(types), types, values, NULL);
 }
 
 void

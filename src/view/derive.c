@@ -487,11 +487,49 @@ view_state_index(const ViewDerivation *derivation)
 }
 
 /*
+ * The keys that have one size first, so that windows still are found by ranges;
+ * those that have none (and can be hashed) as digests.
+ */
+char *
+view_long_key_index(const ViewDerivation *derivation, List **digested)
+{
+	StringInfoData whole;
+	StringInfoData digests;
+	ListCell   *lc;
+
+	initStringInfo(&whole);
+	initStringInfo(&digests);
+	*digested = NIL;
+	foreach(lc, derivation->columns)
+	{
+		StateColumn *column = lfirst(lc);
+		const char *name = quote_identifier(column->name);
+
+		if (column->role != STATE_KEY)
+			continue;
+		if (get_typlen(column->type) == -1 &&
+			OidIsValid(lookup_type_cache(column->type,
+										 TYPECACHE_HASH_EXTENDED_PROC)->hash_extended_proc))
+		{
+			appendStringInfo(&digests, ", kappa.key_digest(%s)", name);
+			*digested = lappend(*digested, makeString(column->name));
+		}
+		else
+			appendStringInfo(&whole, ", %s", name);
+	}
+	if (*digested == NIL)
+		return NULL;
+	appendStringInfoString(&whole, digests.data);
+	return whole.data + strlen(", ");
+}
+
+/*
  * Groups come in the order of their keys: two transactions that merge into one
  * state cannot deadlock, and the index is read in one direction.
  */
 char *
-view_merge_statement(const ViewDerivation *derivation, const char *state, const char *delta)
+view_merge_statement(const ViewDerivation *derivation, const char *index,
+					 const char *state, const char *delta)
 {
 	StringInfoData buf;
 	StringInfoData set;
@@ -516,7 +554,7 @@ view_merge_statement(const ViewDerivation *derivation, const char *state, const 
 		else if (column->role == STATE_PARTIAL)
 			appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "", name, column->combine);
 	}
-	appendStringInfo(&buf, " ORDER BY %s ON CONFLICT (%s) DO ", keys, keys);
+	appendStringInfo(&buf, " ORDER BY %s ON CONFLICT (%s) DO ", keys, index);
 	if (set.len > 0)
 		appendStringInfo(&buf, "UPDATE SET %s", set.data);
 	else

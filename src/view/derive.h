@@ -95,8 +95,14 @@ extern Query *view_read_query(const ViewDerivation *derivation, Oid state);
 extern char *view_state_columns(const ViewDerivation *derivation);
 extern char *view_state_index(const ViewDerivation *derivation);
 
-/* The batch's one statement; names are qualified and quoted. */
-extern char *view_merge_statement(const ViewDerivation *derivation,
+/*
+ * The columns of the unique index that takes keys of any length (long_key.c),
+ * and the columns that it holds digests of.  NULL if no key can be too long.
+ */
+extern char *view_long_key_index(const ViewDerivation *derivation, List **digested);
+
+/* The batch's one statement; names are qualified and quoted; index: one of the above. */
+extern char *view_merge_statement(const ViewDerivation *derivation, const char *index,
 								  const char *state, const char *delta);
 
 /* Adds a column to the state; gives it its number and a unique name. */

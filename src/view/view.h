@@ -96,6 +96,7 @@ typedef struct ContinuousView
 	char	   *start;			/* option start, as given */
 	char	   *merge;			/* the batch's one statement: INSERT INTO state
 								 * SELECT .. FROM delta .. */
+	bool		takes_long_keys;	/* or could not: no need to try */
 	List	   *settings;		/* kept settings: DefElem name -> String */
 	Bitmapset  *columns;		/* attribute numbers of the stream that the
 								 * definition uses: what may make a message bad */
@@ -146,6 +147,12 @@ extern ConsumerPosition *view_position(const ContinuousView *cv);
  * noted in kappa.views and nothing else stored.
  */
 extern bool view_resolve_start(const ContinuousView *cv, StreamReader *reader, int timeout_ms);
+
+/*
+ * Changes the state's unique index to one that takes group keys of any length.
+ * In a transaction that has the state table locked in ACCESS EXCLUSIVE mode.
+ */
+extern void view_take_long_keys(const ContinuousView *cv);
 
 /* ------------------------------------------------- acting as the view's owner */
 

@@ -22,7 +22,8 @@
  * is halved.  Then the others are merged.  If that fails because a message's
  * own row is too large to be stored, stretches are merged and halved in
  * subtransactions to find it (which is slow: each writes to the same rows).
- * What fails only together with the state fails the view.
+ * What fails only together with the state fails the view.  Group keys that are too
+ * long for the state's index are no errors: it is changed, and the batch read again.
  *
  * Headers.  Dead letters keep them, but to read them is costly and nearly all
  * messages are good.  So a consumer reads without them until its first dead
@@ -77,6 +78,7 @@ typedef struct BatchWork
 	Bitmapset  *skip;			/* messages that are dead letters already */
 	int			evaluation_errors;
 	bool		split;			/* gave up: too many of them */
+	bool		long_keys;		/* gave up: keys too long for the state's index */
 	const char *delta_query;	/* without the merge */
 	bool		fed_all;		/* the statement has read its whole stretch */
 	BatchStats	stats;
@@ -85,6 +87,7 @@ typedef struct BatchWork
 } BatchWork;
 
 static BatchResult apply_in_transaction(BatchWork *work);
+static BatchResult take_long_keys(Consumer *consumer);
 static BatchResult lock_relations(const ContinuousView *cv);
 static void prepare_intake(Consumer *consumer);
 static void run_stretch(BatchWork *work, int first, int last);
@@ -189,6 +192,11 @@ apply_in_transaction(BatchWork *work)
 			run_carefully(work);
 		else
 			run_stretch(work, 0, batch->count);
+		if (work->long_keys)
+		{
+			worker_abort();
+			return take_long_keys(consumer);
+		}
 		if (work->split)
 		{
 			worker_abort();
@@ -209,6 +217,26 @@ apply_in_transaction(BatchWork *work)
 	consumer->last_commit_ms = elapsed_ms(commit_start);
 	after_commit(work);
 	return BATCH_DONE;
+}
+
+/* In a transaction of its own; the batch is read again then. */
+static BatchResult
+take_long_keys(Consumer *consumer)
+{
+	const ContinuousView *cv = consumer->cv;
+	BatchResult result = BATCH_BUSY;
+
+	worker_begin();
+	if (ConditionalLockRelationOid(cv->state, AccessExclusiveLock))
+		result = progress_view_row(consumer) == VIEW_ROW_ACTIVE ? BATCH_REREAD : BATCH_STALE;
+	if (result == BATCH_REREAD)
+	{
+		view_take_long_keys(cv);
+		worker_commit();
+	}
+	else
+		worker_abort();
+	return result;
 }
 
 static BatchResult
@@ -412,7 +440,8 @@ find_bad_messages(BatchWork *work, int first, int last, bool suspects)
 
 /*
  * Merges a stretch whose delta query is good, and sets aside single messages
- * that are too large.
+ * that are too large.  But if that may be their keys', and something can be done
+ * about it, everything starts again when it is done.
  */
 static void
 merge_by_halves(BatchWork *work, int first, int last)
@@ -426,7 +455,9 @@ merge_by_halves(BatchWork *work, int first, int last)
 	if (trial.error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 		ReThrowError(trial.error);
 
-	if (last - first == 1)
+	if (!work->consumer->cv->takes_long_keys)
+		work->long_keys = true;
+	else if (last - first == 1)
 		set_aside(work, first, trial.error);
 	else
 	{
