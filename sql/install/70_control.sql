@@ -37,7 +37,7 @@ COMMENT ON FUNCTION kappa.reset_stats() IS 'sets the statistics of all continuou
 CREATE FUNCTION kappa.retry(view regclass) RETURNS bigint
     LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'kappa_retry';
 COMMENT ON FUNCTION kappa.retry(regclass) IS
-    'applies the dead letters of a continuous view again and removes those that succeed; returns how many';
+    'applies the dead letters of a continuous view again and removes those that succeed; returns how many did';
 CREATE FUNCTION kappa.discard(view regclass) RETURNS bigint
     LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'kappa_discard';
 COMMENT ON FUNCTION kappa.discard(regclass) IS

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #include "source/message.h"
@@ -146,6 +147,31 @@ message_batch_add(MessageBatch *batch, const void *value, Size value_len,
 
 	batch->bytes += message_size(value_len, key_len, headers_len);
 	return message;
+}
+
+void
+message_batch_restore(MessageBatch *batch, int32 partition, int64 offset,
+					  TimestampTz timestamp, const bytea *key, const bytea *value,
+					  Datum headers)
+{
+	int32		headers_len = 0;
+	char	   *packed = NULL;
+	StreamMessage *message;
+
+	if (headers != (Datum) 0)
+		packed = headers_from_jsonb(DatumGetJsonbP(headers), &headers_len);
+
+	message = message_batch_add(batch,
+								value ? VARDATA_ANY(value) : NULL,
+								value ? VARSIZE_ANY_EXHDR(value) : 0,
+								key ? VARDATA_ANY(key) : NULL,
+								key ? VARSIZE_ANY_EXHDR(key) : 0,
+								headers_len);
+	if (headers_len > 0)
+		memcpy(unconstify(char *, message->headers), packed, headers_len);
+	message->partition = partition;
+	message->offset = offset;
+	message->timestamp = timestamp;
 }
 
 StreamPosition *

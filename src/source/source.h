@@ -118,6 +118,14 @@ extern MessageBatch *message_batch_create(MemoryContext parent);
 extern void message_batch_reset(MessageBatch *batch);	/* keeps memory for reuse */
 extern void message_batch_free(MessageBatch *batch);
 
+/*
+ * Adds a copy of a message that was kept elsewhere, a dead letter, say; key and
+ * value may be NULL, headers is jsonb as stream_message_headers() gives it, or 0.
+ */
+extern void message_batch_restore(MessageBatch *batch, int32 partition, int64 offset,
+								  TimestampTz timestamp, const bytea *key,
+								  const bytea *value, Datum headers);
+
 /* The headers of a message as a jsonb datum: [{"key": k, "value": v}, ...]. */
 extern Datum stream_message_headers(const StreamMessage *message);
 

@@ -20,13 +20,6 @@ extern Oid	extension_owner(void);
  */
 extern int	enter_plain_settings(void);
 
-/*
- * The extension owner's rights and plain settings.  No expression of a user's
- * may be evaluated, or parsed, in between.  An abort puts them back.
- */
-extern void extension_enter(ViewIdentity *save);
-extern void extension_leave(const ViewIdentity *save);
-
 /* Runs one command, as the extension's owner, through SPI. */
 extern void extension_execute(const char *sql);
 

@@ -181,6 +181,15 @@ extern uint64 view_run(const ContinuousView *cv, const char *sql, StreamFeed *fe
 /* A relation's name for SQL text: schema-qualified and quoted. */
 extern char *view_relation_name(Oid relid);
 
+/* ----------------------------------------- acting as the extension's owner */
+
+/*
+ * The extension owner's rights and plain settings.  No expression of a user's
+ * may be evaluated, or parsed, in between.  An abort puts them back.
+ */
+extern void extension_enter(ViewIdentity *save);
+extern void extension_leave(const ViewIdentity *save);
+
 /* ---------------------------------------------------------------- intake */
 
 /*

@@ -77,6 +77,7 @@ typedef struct BatchWork
 	DeadLetterList letters;
 	Bitmapset  *skip;			/* messages that are dead letters already */
 	int			evaluation_errors;
+	bool		whole;			/* never to be split */
 	bool		split;			/* gave up: too many of them */
 	bool		long_keys;		/* gave up: keys too long for the state's index */
 	const char *delta_query;	/* without the merge */
@@ -394,7 +395,7 @@ set_aside(BatchWork *work, int index, ErrorData *error)
 	dead_letter_add(&work->letters, index, error->sqlerrcode, error->message);
 	work->skip = bms_add_member(work->skip, index);
 	work->evaluation_errors++;
-	if (work->evaluation_errors > MAX_ERRORS_PER_TRANSACTION &&
+	if (!work->whole && work->evaluation_errors > MAX_ERRORS_PER_TRANSACTION &&
 		work->batch->count > SPLIT_MESSAGES)
 		work->split = true;
 }
@@ -477,6 +478,16 @@ run_carefully(BatchWork *work)
 	find_bad_messages(work, 0, work->batch->count, false);
 	if (!work->split)
 		merge_by_halves(work, 0, work->batch->count);
+}
+
+void
+batch_merge_letters(Consumer *consumer, MessageBatch *batch, DeadLetterList *still_bad)
+{
+	BatchWork	work = {.consumer = consumer,.batch = batch,.whole = true};
+
+	prepare_intake(consumer);
+	run_carefully(&work);
+	*still_bad = work.letters;
 }
 
 /* ------------------------------------------------------------------ results */

@@ -12,17 +12,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "worker/control.h"
 #include "worker/worker_internal.h"
@@ -33,8 +28,6 @@ PG_FUNCTION_INFO_V1(kappa_resume);
 PG_FUNCTION_INFO_V1(kappa_resume_all);
 PG_FUNCTION_INFO_V1(kappa_reset_stats);
 PG_FUNCTION_INFO_V1(kappa_reset_stats_all);
-PG_FUNCTION_INFO_V1(kappa_retry);
-PG_FUNCTION_INFO_V1(kappa_discard);
 
 static SavedPlan pause_plan = {
 	"UPDATE kappa.views SET paused = true WHERE view = $1 AND NOT paused",
@@ -60,32 +53,15 @@ static SavedPlan reset_plan = {
 	1, {REGCLASSOID}
 };
 
-static Oid
-extension_owner(void)
-{
-	HeapTuple	tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum("kappa"));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_SCHEMA),
-				 errmsg("schema \"%s\" does not exist", "kappa")));
-	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 uint64
 control_run(SavedPlan *plan, Datum *values, const char *nulls)
 {
-	Oid			userid;
-	int			sec_context;
+	ViewIdentity save;
 	uint64		n;
 
-	GetUserIdAndSecContext(&userid, &sec_context);
-	SetUserIdAndSecContext(extension_owner(), sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	extension_enter(&save);
 	n = saved_plan_run(plan, values, nulls, 0);
-	SetUserIdAndSecContext(userid, sec_context);
+	extension_leave(&save);
 	return n;
 }
 
@@ -219,24 +195,4 @@ kappa_reset_stats_all(PG_FUNCTION_ARGS)
 {
 	for_own_views(reset_stats);
 	PG_RETURN_VOID();
-}
-
-/* ----------------------------------------------------------- dead letters */
-
-Datum
-kappa_retry(PG_FUNCTION_ARGS)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("kappa.retry is not supported yet")));
-	PG_RETURN_NULL();
-}
-
-Datum
-kappa_discard(PG_FUNCTION_ARGS)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("kappa.discard is not supported yet")));
-	PG_RETURN_NULL();
 }

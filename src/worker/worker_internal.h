@@ -229,6 +229,28 @@ extern void consumer_back_off(Consumer *consumer, int64 ms);
  */
 extern void consumer_step_back(Consumer *consumer);
 
+/* ------------------------------------------ dead_letter.c: bad messages */
+
+typedef struct DeadLetter
+{
+	int			index;			/* in the batch */
+	int			sqlerrcode;
+	const char *error;
+} DeadLetter;
+
+/* What a batch sets aside; lives in the transaction's memory. */
+typedef struct DeadLetterList
+{
+	DeadLetter *letters;
+	int			count;
+	int			capacity;
+} DeadLetterList;
+
+extern void dead_letter_add(DeadLetterList *list, int index, int sqlerrcode, const char *error);
+extern void dead_letter_store(const Consumer *consumer, const MessageBatch *batch,
+							  const DeadLetterList *list);
+extern bool dead_letter_limit_reached(const Consumer *consumer);
+
 /* ----------------------------------- batch.c: one batch is one transaction */
 
 typedef enum BatchResult
@@ -256,30 +278,15 @@ typedef struct BatchStats
 /* Commits the batch; a batch without messages only moves the position. */
 extern BatchResult batch_apply(Consumer *consumer, MessageBatch *batch, double read_time);
 
+/*
+ * Merges messages that were set aside before, in the caller's transaction; the
+ * list tells which of them are bad still.
+ */
+extern void batch_merge_letters(Consumer *consumer, MessageBatch *batch,
+								DeadLetterList *still_bad);
+
 /* Batches that had errors are made small for a while. */
 #define SPLIT_MESSAGES 5000
-
-/* ------------------------------------------ dead_letter.c: bad messages */
-
-typedef struct DeadLetter
-{
-	int			index;			/* in the batch */
-	int			sqlerrcode;
-	const char *error;
-} DeadLetter;
-
-/* What a batch sets aside; lives in the transaction's memory. */
-typedef struct DeadLetterList
-{
-	DeadLetter *letters;
-	int			count;
-	int			capacity;
-} DeadLetterList;
-
-extern void dead_letter_add(DeadLetterList *list, int index, int sqlerrcode, const char *error);
-extern void dead_letter_store(const Consumer *consumer, const MessageBatch *batch,
-							  const DeadLetterList *list);
-extern bool dead_letter_limit_reached(const Consumer *consumer);
 
 /* ------------------------------- progress.c: what batches write in kappa.* */
 
