@@ -96,17 +96,17 @@ static float8 midpoints[BUCKETS];
 static bool tables_ready = false;
 
 /* The counts of one exponent. */
-typedef struct Page
+typedef struct BucketPage
 {
 	int64		counts[BUCKETS];
-} Page;
+} BucketPage;
 
 /* The values of one sign: pages from exponent low to low + npages - 1. */
 typedef struct Side
 {
 	int			low;
 	int			npages;
-	Page	  **pages;			/* NULL: nothing at that exponent */
+	BucketPage **pages;		/* NULL: nothing at that exponent */
 } Side;
 
 typedef struct Percentile
@@ -196,11 +196,11 @@ extend_side(Percentile *state, Side *side, int exponent)
 {
 	int			low = side->npages == 0 ? exponent : Min(side->low, exponent);
 	int			high = side->npages == 0 ? exponent : Max(side->low + side->npages - 1, exponent);
-	Page	  **pages = MemoryContextAllocZero(state->context, sizeof(Page *) * (high - low + 1));
+	BucketPage **pages = MemoryContextAllocZero(state->context, sizeof(BucketPage *) * (high - low + 1));
 
 	if (side->npages > 0)
 	{
-		memcpy(pages + (side->low - low), side->pages, sizeof(Page *) * side->npages);
+		memcpy(pages + (side->low - low), side->pages, sizeof(BucketPage *) * side->npages);
 		pfree(side->pages);
 	}
 	side->low = low;
@@ -208,16 +208,16 @@ extend_side(Percentile *state, Side *side, int exponent)
 	side->pages = pages;
 }
 
-static inline Page *
+static inline BucketPage *
 get_page(Percentile *state, Side *side, int exponent)
 {
-	Page	  **page;
+	BucketPage **page;
 
 	if (unlikely(exponent < side->low || exponent >= side->low + side->npages))
 		extend_side(state, side, exponent);
 	page = &side->pages[exponent - side->low];
 	if (unlikely(*page == NULL))
-		*page = MemoryContextAllocZero(state->context, sizeof(Page));
+		*page = MemoryContextAllocZero(state->context, sizeof(BucketPage));
 	return *page;
 }
 
@@ -263,7 +263,7 @@ merge_side(Percentile *state, Side *to, const Side *from)
 {
 	for (int i = 0; i < from->npages; i++)
 	{
-		Page	   *page;
+		BucketPage *page;
 
 		if (from->pages[i] == NULL)
 			continue;

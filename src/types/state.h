@@ -12,6 +12,8 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 
+#include "compat.h"
+
 /* The memory of the aggregate's states; an error outside of aggregates. */
 extern MemoryContext kappa_aggregate_context(FunctionCallInfo fcinfo);
 
@@ -58,6 +60,6 @@ extern uint64 kappa_state_get_fixed(StateReader *reader);
 extern float8 kappa_state_get_float8(StateReader *reader);
 extern const uint8 *kappa_state_get_bytes(StateReader *reader, size_t len);
 extern void kappa_state_close(StateReader *reader);
-extern void kappa_state_invalid(const StateReader *reader) pg_attribute_noreturn();
+pg_noreturn extern void kappa_state_invalid(const StateReader *reader);
 
 #endif							/* KAPPA_TYPES_STATE_H */
