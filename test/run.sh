@@ -95,6 +95,7 @@ run_perl() {
 	server_dir "$TAP"
 	for file in $(files_of t pl); do
 		export TESTDIR=$TAP/${file##*/}
+		export TESTDATADIR=$TESTDIR/tmp_check TESTLOGDIR=$TESTDIR/tmp_check/log     # from 16 on
 		rm -rf "$TESTDIR"
 		server_dir "$TESTDIR"
 		run_tap "$file" prove --norc -v
