@@ -294,7 +294,7 @@ warn_exhausted(void)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("out of background worker slots for continuous views"),
-				 errdetail("The workers that are running drive all continuous views of their databases."),
+				 errdetail("The workers that are running drive all continuous views of their databases; a database without any waits."),
 				 errhint("Increase \"max_worker_processes\".")));
 	warned = true;
 }

@@ -311,6 +311,30 @@ drop_others(void)
 	}
 }
 
+/* What one reader may read ahead. */
+static Size
+reader_memory(void)
+{
+	Size		share = (Size) worker_memory * 1024 / 8 * 3;
+
+	return Max(share / Max(nconsumers, 1), MIN_READER_MEMORY);
+}
+
+/* Readers that were opened when there were far fewer take too much by now. */
+static void
+close_greedy_readers(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &consumers)
+	{
+		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
+
+		if (consumer->reader && consumer->reader_memory / 4 > reader_memory())
+			close_consumer(consumer);
+	}
+}
+
 static bool
 has_something_to_do(const ContinuousView *cv)
 {
@@ -357,6 +381,7 @@ divide_consumers(void)
 			keep_consumer(cv);
 	}
 	drop_others();
+	close_greedy_readers();
 	worker_commit();
 
 	if (views == NIL || seen.rank >= Max(Min(worker_limit, active), 1))
@@ -412,15 +437,6 @@ look_at_catalog(void)
 }
 
 /* ----------------------------------------------------------- their turns */
-
-/* What one reader may read ahead. */
-static Size
-reader_memory(void)
-{
-	Size		share = (Size) worker_memory * 1024 / 8 * 3;
-
-	return Max(share / Max(nconsumers, 1), MIN_READER_MEMORY);
-}
 
 static Size
 large_batch_memory(void)
