@@ -41,7 +41,15 @@ sub number_or_string { my $n = shift; return maybe(0.3) ? string($n) : number($n
 
 my @words = ('', 'a', 'b', 'B', 'ä', 'Ä', 'œuvre', '日本', '🙂', "it's", 'say "so"', 'back\\slash',
 	"tab\tbed", "two\nlines", ' blanks ', '%_', 'x' x 300, '{}', 'NULL', 'null');
+my @long_words;
 my @numbers = qw(0 0.0 -0.00 1 1.0 1.50 1.5 -7 0.1 -0.001 12345678901234567890.123456789 1e50 1e-20 99.995);
+# Too long for an index, and does not compress; two of them.
+sub long_word
+{
+	@long_words = map { join('', map { chr(97 + rand 26) } 1 .. 5000) } 1 .. 2 unless @long_words;
+	return pick(@long_words);
+}
+
 sub instant
 {
 	return sprintf '2026-01-%02d %02d:%02d:%02d%s', between(1, 2), pick(0, 11, 23), between(0, 59), between(0, 59),
@@ -78,7 +86,7 @@ my @columns = (
 	[ n   => 'numeric', 0.1, sub { number_or_string(pick(@numbers)) } ],
 	[ n2  => 'numeric(10,2)', 0.1, sub { number(between(-999, 99999) / 100) } ],
 	[ nx  => 'numeric', 0.2, sub { pick(string('NaN'), string('Infinity'), map { number_or_string(pick(@numbers)) } 1 .. 5) } ],
-	[ tx  => 'text', 0.15, sub { string(pick(@words)) } ],
+	[ tx  => 'text', 0.15, sub { string(maybe(0.03) ? long_word() : pick(@words)) } ],
 	[ vc  => 'varchar(5)', 0.2, sub { string(pick('a', 'b', 'ab   ', 'äöüßx')) } ],
 	[ ch  => 'char(5)', 0.2, sub { string(pick('a', 'a ', 'b', 'äöüßx')) } ],
 	[ nd  => 'text COLLATE nd', 0.2, sub { string(pick(qw(ab aB Ab AB c C d e))) } ],
@@ -139,6 +147,19 @@ CREATE FUNCTION weigh_both(pair, pair) RETURNS pair LANGUAGE sql IMMUTABLE AS
 	$$ SELECT CASE WHEN $1 IS NULL THEN $2 WHEN $2 IS NULL THEN $1
 		ELSE ROW(($1).a + ($2).a, greatest(($1).b, ($2).b))::pair END $$;
 CREATE FUNCTION weighed(pair) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT $1::text $$;
+CREATE DOMAIN present AS int NOT NULL;
+CREATE TYPE nested AS (p pair, q int[]);
+CREATE AGGREGATE "Odd Name (x)"(int) (SFUNC = int4larger, STYPE = int, COMBINEFUNC = int4larger);
+CREATE FUNCTION add_all(bigint, VARIADIC int[]) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+	$$ SELECT coalesce($1, 0) + coalesce((SELECT sum(x) FROM unnest($2) x), 0)::bigint $$;
+CREATE FUNCTION add_two(bigint, bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1 + $2, $1, $2) $$;
+CREATE AGGREGATE all_of(VARIADIC int[]) (SFUNC = add_all, STYPE = bigint, COMBINEFUNC = add_two);
+CREATE FUNCTION extra_add(float8[], float8) RETURNS float8[] LANGUAGE sql STRICT IMMUTABLE AS $$ SELECT ARRAY[$1[1] + $2] $$;
+CREATE FUNCTION extra_both(float8[], float8[]) RETURNS float8[] LANGUAGE sql STRICT IMMUTABLE AS $$ SELECT ARRAY[$1[1] + $2[1]] $$;
+CREATE FUNCTION extra_final(float8[], float8) RETURNS text LANGUAGE sql IMMUTABLE AS
+	$$ SELECT round($1[1]::numeric, 3) || coalesce('!' || $2, '') $$;
+CREATE AGGREGATE extra(float8) (SFUNC = extra_add, STYPE = float8[], INITCOND = '{0}', COMBINEFUNC = extra_both,
+	FINALFUNC = extra_final, FINALFUNC_EXTRA);
 CREATE AGGREGATE weight(int, text) (SFUNC = weigh, STYPE = pair, FINALFUNC = weighed, COMBINEFUNC = weigh_both);
 SQL
 }
@@ -151,6 +172,8 @@ sub plain_views
 CREATE VIEW all_$suffix AS SELECT * FROM $base;
 CREATE VIEW some_$suffix AS SELECT id, b, i2, i4, i8, f4, f8, fp, fx, n, n2, nx, upper(tx) AS tx, vc, ch, nd, tz, ts, d,
 	tm, iv, u, jb, js, ia, ta, en, dm, cp, by, r, ip, pt FROM all_$suffix WHERE b IS NOT FALSE;
+CREATE VIEW few_$suffix WITH (security_barrier) AS
+	SELECT id, i4 % 5 AS a, i2 % 3 AS b, f8, tx, ts, d, ia, i4 % 2 AS "Odd ""column" FROM $base;
 SQL
 }
 
@@ -445,6 +468,65 @@ sub definition
 	$definition =~ s/^/WITH w AS (SELECT * FROM <s> WHERE id > 2) / && $definition =~ s/(FROM )<s>( AS s|(?= s\b))/$1w$2/
 	  if $definition =~ /FROM <s>( AS s| s\b)/ && maybe(0.1);
 	return $definition;
+}
+
+# Definitions with particularities that chance does not find.
+sub particular
+{
+	my $few = '<few_s> s';
+	return map { query($_->[0], $_->[1], $_->[2] ? " $_->[2]" : '') } (
+		[ $few, ['1'], 'HAVING true' ],
+		[ $few, ['1'], 'HAVING count(*) > 5' ],
+		[ $few, [ 's.a', 's.a', 'count(*)' ], 'GROUP BY s.a, s.a, 1, 2' ],
+		[ $few, [ '"Odd ""column"', 'count(*)', '"Odd Name (x)"(s.a::int)' ], 'GROUP BY "Odd ""column"' ],
+		[ $few, [ 's.a::present', 'count(*)' ], 'WHERE s.a IS NOT NULL GROUP BY 1' ],
+		[ $few, [ 's.a', 'sum(count(*)) OVER w', 'rank() OVER (w ORDER BY count(*))',
+			'sum(sum(s.b)) OVER (ORDER BY s.a RANGE BETWEEN 2 PRECEDING AND 1 FOLLOWING)' ],
+			'GROUP BY s.a, s.b WINDOW w AS (PARTITION BY s.b)' ],
+		[ $few, [ "date_trunc('day', s.ts)", "sum(count(*)) OVER (ORDER BY date_trunc('day', s.ts)
+			RANGE BETWEEN interval '1 day' PRECEDING AND CURRENT ROW)" ], 'GROUP BY 1' ],
+		[ "$few JOIN dim d ON d.id = s.a", [ 'd.id', 'd', 'd.name', 'count(*)' ], 'GROUP BY d.id, d' ],
+		[ $few, [ 's.a', '(SELECT max(name) || count(*) FROM dim WHERE id = s.a)' ],
+			'GROUP BY s.a HAVING EXISTS (SELECT FROM dim WHERE id <= s.a) OR sum(s.b) > 3' ],
+		[ $few, [ '(SELECT name FROM dim WHERE id = s.a)', 'count(*)' ], 'GROUP BY 1' ],
+		[ $few, [ '(SELECT name FROM dim WHERE id = s.a)', 'count(*)' ], 'GROUP BY (SELECT name FROM dim WHERE id = s.a)' ],
+		[ $few, [ 'ARRAY(SELECT name FROM dim WHERE id <= s.a ORDER BY id)', 'count(*)' ], 'GROUP BY 1' ],
+		[ $few, [ 'all_of(s.a, s.b)', 'all_of(VARIADIC s.ia)', 'all_of(s.b)', 'extra(s.f8)' ] ],
+		[ $few, [ 's.b', 'all_of(s.a, s.b)', 'extra(s.f8)', '(largest(ROW(s.a, s.tx)::pair)).b IS NULL' ], 'GROUP BY 1' ],
+		[ $few, [ 'ROW(ROW(s.a, s.tx)::pair, s.ia)::nested', 'count(*)' ], 'GROUP BY 1' ],
+		[ $few, [ "ARRAY[ROW(s.a, nullif(s.tx, 'b'))::pair, NULL]", 'count(*)', 'ROW(nullif(s.b, 1), NULL)::pair' ], 'GROUP BY 1, 3' ],
+		[ $few, [ 'max(s.tx COLLATE "C")', 'min(s.tx COLLATE nd) COLLATE "C" IS NULL', 'approx_count_distinct(s.tx COLLATE nd)',
+			'max(upper(s.tx) COLLATE "C")', 'max(ARRAY[s.tx COLLATE "C"])' ] ],
+		[ $few, [ 'sum(s.a) FILTER (WHERE s.a IN (SELECT id FROM dim))', 'count(*) FILTER (WHERE EXISTS (SELECT FROM dim WHERE id = s.b))' ] ],
+		[ '(SELECT a AS id, b FROM <few_s>) s JOIN dim USING (id)', [ 'id', 'name', 's.id', 'dim.id', 'count(*)' ], 'GROUP BY id, name, s.id, dim.id' ],
+		[ '(SELECT a AS id, b, tx FROM <few_s>) s NATURAL JOIN dim', [ 'id', 'b', 'tx', 'name' ] ],
+		[ '((SELECT a AS id, b FROM <few_s>) s LEFT JOIN dim USING (id)) j', [ 'j.id', 'j.name', 'count(*)' ], 'GROUP BY j.id, j.name' ],
+		[ '(<few_s> s LEFT JOIN (dim x FULL JOIN dim y ON x.id = y.id + 3) ON x.id = s.a)', [ 's.a', 'x.name', 'y.name', 'count(*)' ], 'GROUP BY 1, 2, 3' ],
+		[ "$few LEFT JOIN LATERAL (SELECT name FROM dim WHERE id <= s.a ORDER BY id DESC LIMIT 1) x ON true", [ 's.a', 'x.name', 'count(*)' ], 'GROUP BY 1, 2' ],
+		[ "$few CROSS JOIN (SELECT id AS n FROM dim UNION ALL SELECT 7 UNION SELECT 8) x", [ 's.a', 'x.n', 'sum(x.n)' ], 'WHERE x.n > s.a GROUP BY 1, 2' ],
+		[ "$few, ROWS FROM (unnest(s.ia), generate_series(1, 2)) AS u(x, y)", [ 'u.x', 'u.y', 'count(*)' ], 'GROUP BY 1, 2' ],
+		[ "$few, LATERAL regexp_split_to_table(s.tx, 'b') w", [ 'w', 'count(*)' ], 'GROUP BY w' ],
+		[ "$few, jsonb_each_text(jsonb_build_object('p', s.a, 'q', s.b)) x", [ 's.a', 'x.key', 'x.value' ] ],
+		[ "$few, dim d", ['count(*)'] ],
+		[ "$few LEFT JOIN dim d ON d.id = s.a", [ 'count(s)', 'count(d)', 'count(s.*)', 'count(d.*)', "coalesce(d.name, '?')" ], 'GROUP BY d.name' ],
+		[ '(SELECT ROW(a, tx)::pair AS x FROM <few_s>) q', [ '(x).b', 'count(*)' ], 'GROUP BY (x).b' ],
+		[ '(SELECT ROW(a, tx)::pair AS x FROM <few_s>) q', [ 'x', 'count(*)' ], 'GROUP BY x HAVING (x).a = 1' ],
+		[ $few, [ "max('x')", "count('x')", 'min(1.5)', 'sum(1)' ] ],
+		[ $few, [ "'x'", 'NULL', '1', 'count(*)' ], 'GROUP BY 1, 2, 3' ],
+		[ $few, [ 's.a::bit(4)', 's.a::text::money', 'abs(s.b)::int::oid', 's.tx::name', 's.tx::"char"', "to_tsvector('simple', s.tx)",
+			's.tx::bpchar', 's.tx::varchar(2)', 's.tx::char(3)', 'count(*)' ], 'GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9' ],
+		[ $few, [ 'int4range(s.a, s.a + 2)', 'int4multirange(int4range(s.a, s.a + 1))', 'ARRAY[[s.a, s.b], [s.b, s.a]]', 'count(*)' ], 'GROUP BY 1, 2, 3' ],
+		[ $few, [ 'bit_and(s.a::bit(8))', 'bit_or(s.a::bit(8))', 'bit_xor(s.a::bit(8))', 'max(s.a::text::money)', 'sum(s.a::text::money)',
+			'min(s.tx::name)', 'max(abs(s.b)::int::oid)', 'max(s.ia)', "max('10.0.0.1'::inet + s.a)" ] ],
+		[ $few, [ 's.a', 's.b', 'array_agg(count(*)) OVER (PARTITION BY s.a ORDER BY s.b)' ], 'GROUP BY 1, 2' ],
+		[ $few, [ 'lag(count(*), 1, 0::bigint) OVER (ORDER BY s.a)', 'nth_value(s.a, 2) OVER (ORDER BY s.a ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)' ], 'GROUP BY s.a' ],
+		[ $few, [ "json_build_object('c', count(*), 'm', max(s.a))", 's.b' ], 'GROUP BY 2' ],
+		[ $few, [ 's.a + s.b', '(s.a + s.b) * 2', 's.a + s.b + count(*)' ], 'GROUP BY s.a + s.b' ],
+		[ $few, [ 's.a', 'count(*)' ], 'GROUP BY s.a HAVING false' ],
+		[ $few, [ 'nullif(count(*), 0)', 'count(*) * 2 + count(s.a) - count(*)', '-count(*)', "count(*)::text || 'x'" ], 'WHERE false' ],
+		[ '(WITH c AS MATERIALIZED (SELECT * FROM <few_s> WHERE a > 1), d AS (SELECT c.*, 1 AS one FROM c WHERE b > 0) SELECT * FROM d) q',
+			[ 'one', 'count(*)' ], 'GROUP BY one' ],
+	);
 }
 
 # The definition over the stream, or over the table.
