@@ -487,8 +487,7 @@ view_state_index(const ViewDerivation *derivation)
 }
 
 /*
- * The keys that have one size first, so that windows still are found by ranges;
- * those that have none (and can be hashed) as digests.
+ * Texts as digests, behind the other keys, so that windows still are found by ranges.
  */
 char *
 view_long_key_index(const ViewDerivation *derivation, List **digested)
@@ -507,9 +506,7 @@ view_long_key_index(const ViewDerivation *derivation, List **digested)
 
 		if (column->role != STATE_KEY)
 			continue;
-		if (get_typlen(column->type) == -1 &&
-			OidIsValid(lookup_type_cache(column->type,
-										 TYPECACHE_HASH_EXTENDED_PROC)->hash_extended_proc))
+		if (view_key_has_digest(column->type))
 		{
 			appendStringInfo(&digests, ", kappa.key_digest(%s)", name);
 			*digested = lappend(*digested, makeString(column->name));

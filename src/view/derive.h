@@ -100,6 +100,7 @@ extern char *view_state_index(const ViewDerivation *derivation);
  * and the columns that it holds digests of.  NULL if no key can be too long.
  */
 extern char *view_long_key_index(const ViewDerivation *derivation, List **digested);
+extern bool view_key_has_digest(Oid type);
 
 /* The batch's one statement; names are qualified and quoted; index: one of the above. */
 extern char *view_merge_statement(const ViewDerivation *derivation, const char *index,

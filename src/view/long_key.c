@@ -15,11 +15,13 @@
  *
  * Both statements were derived at creation (kappa.views.long_key_merge).
  *
- * Equal keys have equal digests, whatever equal means to type and collation:
- * 128 bits by the type's own extended hash function with two seeds.  Those are
- * no cryptographic hashes, and whoever writes messages may wish two keys of his
- * to meet; so where equal means the same bytes (text, varchar and bytea under
- * deterministic collations) it is SHA-256.
+ * The index tells groups apart by digests alone, so keys must have the same digest
+ * if, and practically only if, they are equal.  For text and bytea it is SHA-256
+ * of the bytes, or, where the collation makes different bytes equal, 128 bits of
+ * the hash of what it compares.  The hash functions of other types do not do:
+ * NaN and Infinity share one, so do arrays of different dimensions, and [[[1]]]
+ * and [1] as jsonb.  So keys of other types stay in the index as they are, and
+ * a message whose keys are too long even so is a dead letter.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,10 +38,9 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "compat.h"
+#include "view/derive.h"
 #include "view/owner.h"
 
 #define DIGEST_SEED_1	INT64CONST(0)
@@ -47,40 +48,33 @@
 
 PG_FUNCTION_INFO_V1(kappa_key_digest);
 
-/* Is equality of this type equality of its bytes? */
-static bool
-equal_by_bytes(Oid type, Oid collation)
+bool
+view_key_has_digest(Oid type)
 {
 	switch (getBaseType(type))
 	{
 		case BYTEAOID:
-			return true;
 		case TEXTOID:
 		case VARCHAROID:
-			return OidIsValid(collation) && get_collation_isdeterministic(collation);
+		case BPCHAROID:
+			return true;
 		default:
 			return false;
 	}
 }
 
+/* The collation's own idea of equality, and bpchar's: blanks at the end do not count. */
 static Datum
-digest_by_type(FunctionCallInfo fcinfo, Oid type, Datum value)
+digest_by_hash(Datum value, bool is_bpchar, Oid collation)
 {
-	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_HASH_EXTENDED_PROC_FINFO);
+	PGFunction	hash = is_bpchar ? hashbpcharextended : hashtextextended;
 	bytea	   *result = palloc(VARHDRSZ + 2 * sizeof(uint64));
 	uint64		halves[2];
 
-	if (!OidIsValid(entry->hash_extended_proc))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("could not identify an extended hash function for type %s",
-						format_type_be(type))));
-	halves[0] = DatumGetUInt64(FunctionCall2Coll(&entry->hash_extended_proc_finfo,
-												 PG_GET_COLLATION(), value,
-												 Int64GetDatum(DIGEST_SEED_1)));
-	halves[1] = DatumGetUInt64(FunctionCall2Coll(&entry->hash_extended_proc_finfo,
-												 PG_GET_COLLATION(), value,
-												 Int64GetDatum(DIGEST_SEED_2)));
+	halves[0] = DatumGetUInt64(DirectFunctionCall2Coll(hash, collation, value,
+													   Int64GetDatum(DIGEST_SEED_1)));
+	halves[1] = DatumGetUInt64(DirectFunctionCall2Coll(hash, collation, value,
+													   Int64GetDatum(DIGEST_SEED_2)));
 	SET_VARSIZE(result, VARHDRSZ + sizeof(halves));
 	memcpy(VARDATA(result), halves, sizeof(halves));
 	return PointerGetDatum(result);
@@ -91,12 +85,18 @@ Datum
 kappa_key_digest(PG_FUNCTION_ARGS)
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	Oid			collation = PG_GET_COLLATION();
+	bool		is_bpchar = OidIsValid(type) && getBaseType(type) == BPCHAROID;
 
-	if (!OidIsValid(type))
-		elog(ERROR, "could not determine the type of a group key");
-	if (equal_by_bytes(type, PG_GET_COLLATION()))
-		return DirectFunctionCall1(sha256_bytea, PG_GETARG_DATUM(0));
-	return digest_by_type(fcinfo, type, PG_GETARG_DATUM(0));
+	if (!OidIsValid(type) || !view_key_has_digest(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("there is no digest of type %s",
+						OidIsValid(type) ? format_type_be(type) : "unknown")));
+	if (is_bpchar ||
+		(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
+		return digest_by_hash(PG_GETARG_DATUM(0), is_bpchar, collation);
+	return DirectFunctionCall1(sha256_bytea, PG_GETARG_DATUM(0));
 }
 
 /* ------------------------------------------------------- changing the index */

@@ -173,7 +173,7 @@ CREATE VIEW all_$suffix AS SELECT * FROM $base;
 CREATE VIEW some_$suffix AS SELECT id, b, i2, i4, i8, f4, f8, fp, fx, n, n2, nx, upper(tx) AS tx, vc, ch, nd, tz, ts, d,
 	tm, iv, u, jb, js, ia, ta, en, dm, cp, by, r, ip, pt FROM all_$suffix WHERE b IS NOT FALSE;
 CREATE VIEW few_$suffix WITH (security_barrier) AS
-	SELECT id, i4 % 5 AS a, i2 % 3 AS b, f8, tx, ts, d, ia, i4 % 2 AS "Odd ""column" FROM $base;
+	SELECT id, i4 % 5 AS a, i2 % 3 AS b, f8, left(tx, 300) AS tx, ts, d, ia, i4 % 2 AS "Odd ""column" FROM $base;
 SQL
 }
 

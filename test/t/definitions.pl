@@ -123,12 +123,12 @@ sub create_views
 sub compare
 {
 	my ($when, @views) = @_;
-	each_of(\@views, sub { "kappa.wait('$_[0]{name}', '120s')::text" });
+	my @waited = each_of(\@views, sub { "try('SELECT kappa.wait(''$_[0]{name}'', ''120s'')')" });
 	my @different = each_of(\@views, sub { "differences('$_[0]{name}', 'expected_$_[0]{name}')" });
 	my @verified = each_of(\@views, sub { "verified('$_[0]{name}')" });
 	for my $i (0 .. $#views)
 	{
-		is($different[$i] . $verified[$i], '', "$views[$i]{name}, $when") or diag($views[$i]{sql});
+		is("$waited[$i]$different[$i]$verified[$i]", '', "$views[$i]{name}, $when") or diag($views[$i]{sql});
 	}
 }
 
