@@ -72,6 +72,19 @@ kafka_link_note_success(KafkaLink *link)
 	link->broker_down = false;
 }
 
+/*
+ * librdkafka up to 2.6.0 sends a SCRAM nonce that brokers which look closely
+ * (Kafka 4, and late 3.x) refuse, and say that the credentials are wrong.
+ */
+static const char *
+scram_note(rd_kafka_resp_err_t err, const char *detail)
+{
+	if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION && rd_kafka_version() < 0x02060100 &&
+		strstr(detail, "SCRAM") != NULL)
+		return "; librdkafka before 2.6.1 cannot use SCRAM with brokers from Kafka 4.0 on, even with the right password";
+	return "";
+}
+
 /* Does the broker refuse us? */
 static bool
 rejected(KafkaLink *link)
@@ -107,7 +120,8 @@ kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *de
 				 "Kafka topic \"%s\" does not exist", link->topic);
 	else
 		snprintf(link->message, sizeof(link->message),
-				 "could not %s Kafka topic \"%s\": %s", link->verb, link->topic, detail);
+				 "could not %s Kafka topic \"%s\": %s%s", link->verb, link->topic, detail,
+				 scram_note(err, detail));
 }
 
 void

@@ -24,13 +24,14 @@ sub kappa_node
 	return $node;
 }
 
-# broker(VERB, NAME): start (then it is the one of topic, produce and stream), stop,
-# kill, freeze, thaw a broker of this test.  See lib/broker.
+# broker(VERB, NAME, PROPERTY=VALUE, ...): start (then it is the one of topic, produce
+# and stream), stop, kill, freeze, thaw a broker of this test.  See lib/broker.
 sub broker
 {
-	my ($verb, $name) = @_;
-	my $answer = `broker $verb "$ENV{TESTDIR}/$name"`;
-	die "broker $verb $name failed" if $?;
+	my ($verb, $name, @properties) = @_;
+	open(my $broker, '-|', 'broker', $verb, "$ENV{TESTDIR}/$name", @properties) or die "broker: $!";
+	my $answer = join('', <$broker>);
+	close $broker or die "broker $verb $name failed";
 	chomp $answer;
 	$ENV{KAPPA_BROKER} = $answer if $verb eq 'start';
 	return $answer;
