@@ -95,6 +95,13 @@ view_add_column(ViewDerivation *derivation, StateColumnRole role,
 	column->typmod = exprTypmod((Node *) expr);
 	column->collation = exprCollation((Node *) expr);
 	column->attno = list_length(derivation->columns) + 1;
+	if (get_typtype(column->type) == TYPTYPE_PSEUDO)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot keep a value of type %s",
+						format_type_be(column->type)),
+				 errhint("Cast it to a composite type, or keep its fields."),
+				 view_errposition(derivation->analysis->source, exprLocation((Node *) expr))));
 	derivation->columns = lappend(derivation->columns, column);
 	return column;
 }

@@ -17,7 +17,7 @@ sub kappa_node
 {
 	my ($name, @conf) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init;
+	$node->init(extra => [ '-E', 'UTF8', '--locale=C.UTF-8' ]);
 	$node->append_conf('postgresql.conf', join("\n", "shared_preload_libraries = 'pg_kappa'", @conf));
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_kappa');

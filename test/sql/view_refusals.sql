@@ -15,11 +15,14 @@ CREATE VIEW other WITH (continuous) AS SELECT item, count(*) FROM sales GROUP BY
 SET client_min_messages = warning;
 
 -- what belongs to reading
-CREATE VIEW v WITH (continuous) AS SELECT item, count(*) FROM sales GROUP BY item ORDER BY item;
+CREATE VIEW v WITH (continuous) AS SELECT item, count(*) FROM sales GROUP BY item ORDER BY upper(item);
 CREATE VIEW v WITH (continuous) AS SELECT item, count(*) FROM sales GROUP BY item LIMIT 5;
 CREATE VIEW v WITH (continuous) AS SELECT item, count(*) FROM sales GROUP BY item OFFSET 5;
 CREATE VIEW v WITH (continuous) AS SELECT DISTINCT item FROM sales;
 CREATE VIEW v WITH (continuous) AS SELECT item FROM sales FOR UPDATE;
+
+-- what has no place in a table
+CREATE VIEW v WITH (continuous) AS SELECT ROW(item, machine) FROM sales;
 
 -- one SELECT, one grouping
 CREATE VIEW v WITH (continuous) AS SELECT item FROM sales UNION ALL SELECT item FROM sales;
