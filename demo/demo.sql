@@ -50,11 +50,36 @@ SELECT tumble(sold_at, '1 minute') AS minute,
        approx_count_distinct(customer) AS customers
 FROM sales GROUP BY 1;
 
--- The traffic of each second, and how long the machines took to report.
+-- The traffic of each second, and how long the machines took to report: the median,
+-- and what one sale in twenty and one in a hundred exceed.
 CREATE CONTINUOUS VIEW traffic AS
-SELECT tumble(sold_at, '1 second') AS second,
-       count(*) AS sales, avg(latency_ms) AS latency_avg, max(latency_ms) AS latency_max
+SELECT tumble(sold_at, '1 second') AS second, count(*) AS sales,
+       approx_percentile(latency_ms, ARRAY[0.5, 0.95, 0.99]) AS latency, max(latency_ms) AS latency_max
 FROM sales GROUP BY 1;
+
+-- The best-selling items of each minute, with bounds: [{"item": .., "estimate": .., ..}, ..]
+CREATE CONTINUOUS VIEW top_items AS
+SELECT tumble(sold_at, '1 minute') AS minute, approx_top_k(item, 5) AS top
+FROM sales GROUP BY 1;
+
+-- Each machine's sales per minute, and above it an ordinary view with a score: how
+-- probable so many sales, or more, are for this machine, given its share of
+-- all sales in the minutes before and all sales in this one.  Shares, not rates: when
+-- everybody buys more, nobody stands out.  A score near 0 is an anomaly.
+CREATE CONTINUOUS VIEW machine_minutes AS
+SELECT tumble(sold_at, '1 minute') AS minute, machine, count(*) AS sold
+FROM sales GROUP BY 1, 2;
+
+CREATE VIEW machine_anomalies AS
+SELECT minute, machine, sold, sold_before::float8 / all_before * all_sold AS expected,
+       poisson_tail(sold, sold_before::float8, all_before::float8, all_sold::float8) AS score
+FROM (SELECT minute, machine, sold, all_sold,
+             sum(sold) OVER before AS sold_before, sum(all_sold) OVER before AS all_before
+      FROM (SELECT minute, machine, sold, sum(sold) OVER (PARTITION BY minute) AS all_sold
+            FROM machine_minutes) m
+      WINDOW before AS (PARTITION BY machine ORDER BY minute
+                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) h
+WHERE all_before > 0;
 
 -- The same question to the topic itself: the SELECT of items_sold in an ordinary
 -- view reads every message anew.  Both must agree: kappa.verify compares them
