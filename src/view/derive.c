@@ -159,6 +159,12 @@ add_keys(ViewDerivation *derivation)
 	AttrNumber	event_time = stream_open(analysis->stream)->event_time;
 	ListCell   *lc;
 
+	if (list_length(analysis->query->groupClause) > INDEX_MAX_KEYS)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot group by more than %d columns",
+						INDEX_MAX_KEYS),
+				 errdetail("Its groups are told apart by a unique index.")));
 	for (int windows = 1; windows >= 0; windows--)
 	{
 		int			number = 0;

@@ -88,6 +88,8 @@ CREATE VIEW v WITH (continuous) AS SELECT lonely(machine) FROM sales;
 CREATE VIEW v WITH (continuous) AS SELECT count(*) FROM sales GROUP BY machine::text::xid;
 CREATE VIEW v WITH (continuous) AS SELECT count(*) FROM sales GROUP BY ROW(machine, item);
 CREATE VIEW v WITH (continuous) AS SELECT FROM sales;
+SELECT format('CREATE VIEW v WITH (continuous) AS SELECT count(*) FROM sales GROUP BY %s', string_agg('machine + ' || i, ', '))
+  FROM generate_series(1, 33) i \gexec
 
 -- other relations
 CREATE VIEW v WITH (continuous) AS SELECT item FROM sales JOIN mine ON id = machine;
