@@ -250,8 +250,11 @@ convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, i
 
 	if (column->typid == BYTEAOID)
 	{
-		char	   *datum = decoder_alloc(decoder, VARHDRSZ + len);
+		char	   *datum;
 
+		if (len > MaxAllocSize - VARHDRSZ)
+			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		datum = decoder_alloc(decoder, VARHDRSZ + len);
 		SET_VARSIZE(datum, VARHDRSZ + len);
 		memcpy(VARDATA(datum), bytes, len);
 		*result = PointerGetDatum(datum);

@@ -601,6 +601,12 @@ kafka_reader_read(StreamReader *reader, MessageBatch *batch,
 	KafkaReader *kafka = (KafkaReader *) reader;
 	int			before = batch->count;
 
+	/*
+	 * What came before a gap was handed out by the last call.  Other
+	 * partitions must not hide it, however busy they are.
+	 */
+	check_lost(kafka);
+
 	kafka_link_serve(&kafka->link);
 	for (int i = 0; i < kafka->npartitions; i++)
 		kafka->partitions[i].last_index = -1;

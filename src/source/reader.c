@@ -106,7 +106,7 @@ stream_reader_offsets_at(StreamReader *reader, int n, TimestampTz at,
 	/* Logs count from 1970, and negative numbers mean something else to them. */
 	if (at <= epoch)
 		return lookup_all(reader, n, LOG_FIRST, offsets, timeout_ms);
-	if (TIMESTAMP_NOT_FINITE(at))
+	if (TIMESTAMP_NOT_FINITE(at) || at > PG_INT64_MAX + epoch - 999)
 		return lookup_all(reader, n, LOG_END, offsets, timeout_ms);
 
 	/* The end first: a message that arrives in between must not be missed. */

@@ -124,8 +124,14 @@ static bool
 takes_headers(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	int			natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+	int			natts;
 
+	/* The caller may hold no lock. */
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("stream with OID %u does not exist", relid)));
+	natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
 	ReleaseSysCache(tuple);
 	for (AttrNumber attno = 1; attno <= natts; attno++)
 	{

@@ -291,6 +291,13 @@ intake_next(StreamFeed *feed, TupleTableSlot *slot)
 {
 	ViewIntake *intake = (ViewIntake *) feed;
 
+	/* The decoder fills in the columns that the stream had when it was made. */
+	if (unlikely(slot->tts_tupleDescriptor->natts != intake->natts))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("columns of stream %s have changed while it is being read",
+						intake->stream->name)));
+
 	while (intake->pos < intake->last)
 	{
 		int			index = intake->pos++;

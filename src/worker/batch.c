@@ -180,6 +180,14 @@ apply_in_transaction(BatchWork *work)
 	result = lock_relations(consumer->cv);
 	if (result == BATCH_DONE && progress_view_row(consumer) != VIEW_ROW_ACTIVE)
 		result = BATCH_STALE;
+
+	/*
+	 * The stream may have changed before it was locked, and after this pass
+	 * of the main loop looked: a decoder for other columns must not be used.
+	 */
+	if (result == BATCH_DONE && worker_options_in_doubt() &&
+		consumer_differs_from_catalog(consumer))
+		result = BATCH_REREAD;
 	if (result != BATCH_DONE)
 	{
 		worker_abort();

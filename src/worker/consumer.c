@@ -205,21 +205,27 @@ consumer_close(Consumer *consumer)
 	consumer->state = CONSUMER_CLOSED;
 }
 
+bool
+consumer_differs_from_catalog(const Consumer *consumer)
+{
+	ContinuousView *cv = view_get(consumer->view);
+
+	return cv->generation != consumer->generation ||
+		cv->stream != consumer->cv->stream ||
+		strcmp(make_signature(cv), consumer->signature) != 0;
+}
+
 /* After an invalidation: was it about something that we depend on? */
 bool
 consumer_options_changed(Consumer *consumer)
 {
 	bool		changed;
-	ContinuousView *cv;
 
 	if (consumer->context == NULL)
 		return false;
 
 	worker_begin();
-	cv = view_get(consumer->view);
-	changed = cv->generation != consumer->generation ||
-		cv->stream != consumer->cv->stream ||
-		strcmp(make_signature(cv), consumer->signature) != 0;
+	changed = consumer_differs_from_catalog(consumer);
 	worker_commit();
 
 	return changed;

@@ -124,6 +124,8 @@ kappa_launcher_main(Datum arg)
 static void
 launcher_exit(int code, Datum arg)
 {
+	/* An error may have come while we held the lock. */
+	LWLockReleaseAll();
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	worker_shared->launcher = NULL;
 	LWLockRelease(worker_shared->lock);

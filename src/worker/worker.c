@@ -127,6 +127,12 @@ worker_look_again(void)
 	next_look = 0;
 }
 
+bool
+worker_options_in_doubt(void)
+{
+	return options_may_have_changed;
+}
+
 /* ------------------------------------------------------------- entry point */
 
 static void

@@ -104,6 +104,9 @@ extern void launcher_register(void);
 /* Asks for another look at the catalog, soon. */
 extern void worker_look_again(void);
 
+/* Has an invalidation come that consumers have not been compared with yet? */
+extern bool worker_options_in_doubt(void);
+
 /*
  * A worker's transactions begin and end with these: memory that is allocated
  * between them belongs to the current pass of the main loop.
@@ -195,6 +198,9 @@ extern void consumer_unlock(Consumer *consumer);
 extern void consumer_open(Consumer *consumer, Size memory);
 extern void consumer_close(Consumer *consumer);
 extern bool consumer_options_changed(Consumer *consumer);
+
+/* The same within the caller's transaction. */
+extern bool consumer_differs_from_catalog(const Consumer *consumer);
 
 /*
  * Does what the consumer's state asks for, up to CONSUMER_RUN; scratch is used
