@@ -30,5 +30,5 @@ CREATE AGGREGATE approx_top_k(item anyelement, k integer, capacity integer) (
     SERIALFUNC = approx_top_k_serial, DESERIALFUNC = approx_top_k_deserial,
     PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE approx_top_k(anyelement, integer) IS 'the k most frequent items, as a JSON array of {item, estimate, lower, upper}; capacity 10 * k, at least 512';
+COMMENT ON AGGREGATE approx_top_k(anyelement, integer) IS 'the k most frequent items, as a JSON array of {item, estimate, lower, upper}; capacity 10 * k, at least 1024';
 COMMENT ON AGGREGATE approx_top_k(anyelement, integer, integer) IS 'the k most frequent items, as a JSON array of {item, estimate, lower, upper}; exact up to capacity distinct items';

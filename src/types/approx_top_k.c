@@ -64,7 +64,7 @@ PG_FUNCTION_INFO_V1(approx_top_k_final);
 #define TOPK_MAX_K				10000
 
 /* the capacity for k when none is given */
-#define TOPK_MIN_DEFAULT		512
+#define TOPK_MIN_DEFAULT		1024
 #define TOPK_DEFAULT_PER_K		10
 
 typedef struct TopKCounter
