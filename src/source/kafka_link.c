@@ -14,6 +14,10 @@
  */
 #include "postgres.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
@@ -26,6 +30,13 @@
 
 /* How often a link in trouble asks whether a broker is back. */
 #define PROBE_INTERVAL_MS	1000
+
+/*
+ * How long to wait for librdkafka to put a handle away, and how long once it has
+ * failed to in this process, in milliseconds.
+ */
+#define FIRST_DESTROY_MS	2000
+#define NEXT_DESTROY_MS		300
 
 /* --------------------------------------------------------- open and close */
 
@@ -46,6 +57,58 @@ kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole rol
 	link->events = rd_kafka_queue_get_main(link->handle);
 }
 
+static void *
+destroy_handle(void *handle)
+{
+	/* The group of a consumer has no members to say goodbye to. */
+	rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	return NULL;
+}
+
+/*
+ * Destroys a handle, and waits for that, but not forever: when a topic was
+ * deleted or a broker restarted meanwhile librdkafka 2.0 may lose count of the
+ * references to a broker, and wait for its thread to the end of days (issues
+ * 4362 and 4674 there).  Then threads and memory of that handle stay with the
+ * process: better than a session, or a server's shutdown, that hangs.
+ */
+static void
+destroy_patiently(rd_kafka_t *handle)
+{
+	static int	patience_ms = FIRST_DESTROY_MS;
+	pthread_t	thread;
+	sigset_t	all;
+	sigset_t	saved;
+	struct timespec deadline;
+	int			rc;
+
+	/* Signals are for PostgreSQL's own thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &saved);
+	rc = pthread_create(&thread, NULL, destroy_handle, handle);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	if (rc != 0)
+	{
+		(void) destroy_handle(handle);
+		return;
+	}
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += patience_ms / 1000;
+	deadline.tv_nsec += patience_ms % 1000 * 1000000L;
+	if (deadline.tv_nsec >= 1000000000L)
+	{
+		deadline.tv_sec++;
+		deadline.tv_nsec -= 1000000000L;
+	}
+	if (pthread_timedjoin_np(thread, NULL, &deadline) != 0)
+	{
+		pthread_detach(thread);
+		patience_ms = NEXT_DESTROY_MS;
+		elog(LOG, "a connection to Kafka could not be closed, and is left behind");
+	}
+}
+
 void
 kafka_link_close(KafkaLink *link)
 {
@@ -57,9 +120,7 @@ kafka_link_close(KafkaLink *link)
 		rd_kafka_queue_destroy(link->events);
 	if (link->kafka_topic)
 		rd_kafka_topic_destroy(link->kafka_topic);
-
-	/* The group of a consumer has no members to say goodbye to. */
-	rd_kafka_destroy_flags(link->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	destroy_patiently(link->handle);
 	link->handle = NULL;
 }
 
