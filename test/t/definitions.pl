@@ -19,8 +19,9 @@ diag("KAPPA_SEED=$seed");
 
 my $node = kappa_node('definitions', 'pg_kappa.batch_rows = 7', 'fsync = off', "timezone = 'UTC'");
 $node->safe_psql('postgres', Definitions::schema() . <<'SQL' . 'CREATE TABLE t (' . Definitions::column_list() . ')');
+-- Eight digits; the factor keeps values such as 459.765625 off the middle between two of them.
 CREATE FUNCTION near(float8) RETURNS text LANGUAGE sql SET extra_float_digits = -7 AS
-	$$ SELECT CASE WHEN abs($1) < 1e-9 THEN 0 ELSE $1 END::text $$;
+	$$ SELECT CASE WHEN abs($1) < 1e-9 THEN 0 WHEN abs($1) < 1e300 THEN $1 * 1.00000123456789::float8 ELSE $1 END::text $$;
 
 -- An error, or NULL.
 CREATE FUNCTION try(statement text) RETURNS text LANGUAGE plpgsql AS $$
