@@ -95,6 +95,13 @@ static uint8 guesses[256];
 static float8 midpoints[BUCKETS];
 static bool tables_ready = false;
 
+/*
+ * Values wait until there are so many, to be put into their buckets together.
+ * With many groups, of which each row is of another, it is most of the work to
+ * get at a bucket's cache line.
+ */
+#define MAX_WAITING			128
+
 /* The counts of one exponent. */
 typedef struct BucketPage
 {
@@ -126,6 +133,9 @@ typedef struct Percentile
 	ArrayType  *fractions;
 	float8		fraction;
 	bool		fraction_null;	/* false with an array */
+
+	int			nwaiting;
+	float8		waiting[MAX_WAITING];
 } Percentile;
 
 /* ------------------------------------------------------------------- buckets */
@@ -221,8 +231,8 @@ get_page(Percentile *state, Side *side, int exponent)
 	return *page;
 }
 
-static void
-percentile_add(Percentile *state, float8 value)
+static inline void
+count_value(Percentile *state, float8 value)
 {
 	int			exponent;
 	int			bucket;
@@ -259,6 +269,22 @@ percentile_add(Percentile *state, float8 value)
 }
 
 static void
+settle(Percentile *state)
+{
+	for (int i = 0; i < state->nwaiting; i++)
+		count_value(state, state->waiting[i]);
+	state->nwaiting = 0;
+}
+
+static inline void
+percentile_add(Percentile *state, float8 value)
+{
+	if (state->nwaiting == MAX_WAITING)
+		settle(state);
+	state->waiting[state->nwaiting++] = value;
+}
+
+static void
 merge_side(Percentile *state, Side *to, const Side *from)
 {
 	for (int i = 0; i < from->npages; i++)
@@ -278,10 +304,11 @@ merge_side(Percentile *state, Side *to, const Side *from)
 static Percentile *
 percentile_create(MemoryContext context)
 {
-	Percentile *state = MemoryContextAllocZero(context, sizeof(Percentile));
+	Percentile *state = MemoryContextAlloc(context, sizeof(Percentile));
 
 	if (!tables_ready)
 		make_tables();
+	memset(state, 0, offsetof(Percentile, waiting));
 	state->context = context;
 	return state;
 }
@@ -394,6 +421,8 @@ approx_percentile_combine(PG_FUNCTION_ARGS)
 	if (is_new)
 		state = percentile_create(context);
 	set_argument(state, is_new, other->fractions, other->fraction, other->fraction_null);
+	settle(state);
+	settle(other);
 	merge_side(state, &state->negative, &other->negative);
 	merge_side(state, &state->positive, &other->positive);
 	if (other->nfinite > 0)
@@ -568,6 +597,7 @@ approx_percentile_serial(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 
 	(void) kappa_aggregate_context(fcinfo);
+	settle(state);
 	kappa_state_begin(&buf, PERCENTILE_VERSION);
 	put_argument(&buf, state);
 	kappa_state_put_varint(&buf, state->nzero);
@@ -697,6 +727,7 @@ approx_percentile_final(PG_FUNCTION_ARGS)
 	state = (Percentile *) PG_GETARG_POINTER(0);
 	if (state->fraction_null || state->fractions != NULL)
 		PG_RETURN_NULL();
+	settle(state);
 	PG_RETURN_FLOAT8(percentile_value(state, state->fraction));
 }
 
@@ -718,6 +749,7 @@ approx_percentile_array_final(PG_FUNCTION_ARGS)
 	if (array == NULL)
 		PG_RETURN_NULL();
 
+	settle(state);
 	deconstruct_array(array, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
 					  &values, &nulls, &n);
 	for (int i = 0; i < n; i++)
