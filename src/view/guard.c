@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
@@ -24,6 +25,7 @@
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "view/catalog.h"
 #include "view/view.h"
@@ -120,6 +122,62 @@ check_stream_column(Oid stream, const Bitmapset *columns, const char *name)
 		refuse_stream_change(stream, "column", name);
 }
 
+static bool
+has_option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+		if (strcmp(lfirst_node(DefElem, lc)->defname, name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Payloads are JSON once some column of the stream is a field of them, and then
+ * those that are not are bad for every view, though they may have been counted.
+ */
+static void
+check_first_field(Oid stream, const char *column)
+{
+	Relation	rel = table_open(stream, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	bool		found = false;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped &&
+			!has_option(GetForeignColumnOptions(stream, att->attnum), "metadata"))
+			found = true;
+	}
+	table_close(rel, AccessShareLock);
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot make column \"%s\" of stream \"%s\" the first that is a field of the payload",
+						column, get_rel_name(stream)),
+				 errdetail("Payloads that are not JSON would be bad, and continuous views may have counted some."),
+				 errhint("Create another foreign table over the topic, or drop the continuous views.")));
+}
+
+/* Does this change of a column's options take its metadata away? */
+static bool
+drops_metadata(List *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "metadata") == 0 && option->defaction == DEFELEM_DROP)
+			return true;
+	}
+	return false;
+}
+
 static void
 check_stream_command(Oid stream, const Bitmapset *columns, const AlterTableCmd *command)
 {
@@ -128,7 +186,15 @@ check_stream_command(Oid stream, const Bitmapset *columns, const AlterTableCmd *
 		case AT_GenericOptions:
 			check_stream_options(stream, castNode(List, command->def));
 			break;
+		case AT_AddColumn:
+			if (!has_option(castNode(ColumnDef, command->def)->fdwoptions, "metadata"))
+				check_first_field(stream, castNode(ColumnDef, command->def)->colname);
+			break;
 		case AT_AlterColumnGenericOptions:
+			check_stream_column(stream, columns, command->name);
+			if (drops_metadata(castNode(List, command->def)))
+				check_first_field(stream, command->name);
+			break;
 		case AT_AlterColumnType:
 		case AT_SetNotNull:
 		case AT_DropNotNull:

@@ -148,6 +148,17 @@ TRUNCATE :hidden_state;
 ALTER TABLE :hidden_state SET (fillfactor = 60);
 ALTER VIEW :hidden_delta RENAME TO x;
 CREATE OR REPLACE VIEW :hidden_definition AS SELECT 1;
+-- payloads that nobody looks into do not become JSON
+CREATE FOREIGN TABLE whole (value bytea OPTIONS (metadata 'value'), o bigint OPTIONS (metadata 'offset'))
+    SERVER refusals OPTIONS (topic 'whole', format 'json');
+SET client_min_messages = error;
+CREATE VIEW bytes WITH (continuous) AS SELECT sum(length(value)) FROM whole;
+SET client_min_messages = warning;
+ALTER FOREIGN TABLE whole ADD COLUMN x int;
+ALTER FOREIGN TABLE whole ALTER COLUMN o OPTIONS (DROP metadata);
+ALTER FOREIGN TABLE whole ADD COLUMN p int OPTIONS (metadata 'partition');
+DROP VIEW bytes;
+ALTER FOREIGN TABLE whole ADD COLUMN x int;
 \set VERBOSITY terse
 DROP TABLE :hidden_state;
 DROP VIEW :hidden_delta;
