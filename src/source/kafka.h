@@ -66,6 +66,9 @@ extern void kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid,
 							int nproperties);
 extern void kafka_link_close(KafkaLink *link);
 
+/* Makes a text of librdkafka's fit for messages and tables: plain ASCII. */
+extern void kafka_clean_text(char *text);
+
 /* How things stand: ok, sqlerrcode and message. */
 extern void kafka_link_note_success(KafkaLink *link);
 extern void kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err,

@@ -92,6 +92,7 @@ kafka_open(const Stream *stream, Oid userid, KafkaRole role,
 	}
 	if (handle == NULL)
 	{
+		kafka_clean_text(error);
 		/* A configuration belongs to the handle, if there is one. */
 		rd_kafka_conf_destroy(conf);
 		if (refused)

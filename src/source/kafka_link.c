@@ -155,6 +155,18 @@ rejected(KafkaLink *link)
 }
 
 /*
+ * What librdkafka says may quote names of hosts, and what a broker says: nobody
+ * knows in what encoding.
+ */
+void
+kafka_clean_text(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+/*
  * Notes trouble.  The first report of it stays: librdkafka goes from the
  * cause ("connection refused", a wrong password) to the general ("all brokers
  * are down").
@@ -183,6 +195,7 @@ kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *de
 		snprintf(link->message, sizeof(link->message),
 				 "could not %s Kafka topic \"%s\": %s%s", link->verb, link->topic, detail,
 				 scram_note(err, detail));
+	kafka_clean_text(link->message);
 }
 
 void
@@ -206,6 +219,7 @@ kafka_link_serve(KafkaLink *link)
 		else if (err)
 			text = rd_kafka_event_error_string(event);
 		strlcpy(line, text ? text : rd_kafka_err2str(err), sizeof(line));
+		kafka_clean_text(line);
 		rd_kafka_event_destroy(event);
 
 		/* Now that the event is gone, an error may be raised. */

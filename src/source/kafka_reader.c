@@ -333,8 +333,11 @@ take_error(KafkaReader *kafka, const rd_kafka_message_t *message)
 		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
 			partition->lost = true;
 			if (kafka->lost_reason == NULL)
+			{
 				kafka->lost_reason =
 					MemoryContextStrdup(kafka->assignment, rd_kafka_message_errstr(message));
+				kafka_clean_text(kafka->lost_reason);
+			}
 			break;
 		default:
 			kafka_link_note_trouble(&kafka->link, message->err, rd_kafka_message_errstr(message));
