@@ -21,6 +21,7 @@
 
 /* Written with one statement: their payloads are copied for it. */
 #define LETTERS_PER_STATEMENT 1000
+#define BYTES_PER_STATEMENT (64 * 1024 * 1024)
 
 enum
 {
@@ -136,22 +137,41 @@ store_some(const Consumer *consumer, const MessageBatch *batch,
 	(void) saved_plan_run(&insert_plan, values, NULL, 0);
 }
 
+/* How many of the letters to write with one statement: arrays hold 1 GB. */
+static int
+statement_length(const MessageBatch *batch, const DeadLetter *letters, int count)
+{
+	Size		bytes = 0;
+	int			n;
+
+	for (n = 0; n < Min(count, LETTERS_PER_STATEMENT); n++)
+	{
+		const StreamMessage *message = &batch->messages[letters[n].index];
+
+		bytes += (Size) message->key_len + message->value_len + message->headers_len;
+		if (n > 0 && bytes > BYTES_PER_STATEMENT)
+			break;
+	}
+	return n;
+}
+
 void
 dead_letter_store(const Consumer *consumer, const MessageBatch *batch,
 				  const DeadLetterList *list)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dead letters",
 												  ALLOCSET_DEFAULT_SIZES);
+	int			n;
 
-	for (int done = 0; done < list->count; done += LETTERS_PER_STATEMENT)
+	for (int done = 0; done < list->count; done += n)
 	{
 		MemoryContext oldcontext;
 
 		CHECK_FOR_INTERRUPTS();
+		n = statement_length(batch, list->letters + done, list->count - done);
 		SPI_connect();
 		oldcontext = MemoryContextSwitchTo(context);
-		store_some(consumer, batch, list->letters + done,
-				   Min(list->count - done, LETTERS_PER_STATEMENT));
+		store_some(consumer, batch, list->letters + done, n);
 		MemoryContextSwitchTo(oldcontext);
 		SPI_finish();
 		MemoryContextReset(context);
