@@ -159,7 +159,6 @@ kappa_state_get_varint(StateReader *reader)
 		return value;
 	}
 	kappa_state_invalid(reader);
-	return 0;
 }
 
 int64
