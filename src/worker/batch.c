@@ -488,7 +488,7 @@ run_carefully(BatchWork *work)
 		merge_by_halves(work, 0, work->batch->count);
 }
 
-void
+bool
 batch_merge_letters(Consumer *consumer, MessageBatch *batch, DeadLetterList *still_bad)
 {
 	BatchWork	work = {.consumer = consumer,.batch = batch,.whole = true};
@@ -496,6 +496,7 @@ batch_merge_letters(Consumer *consumer, MessageBatch *batch, DeadLetterList *sti
 	prepare_intake(consumer);
 	run_carefully(&work);
 	*still_bad = work.letters;
+	return !work.long_keys;
 }
 
 /* ------------------------------------------------------------------ results */

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -23,6 +24,7 @@
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "worker/control.h"
 #include "worker/worker_internal.h"
@@ -79,6 +81,19 @@ bytea_column(int row, int number)
 	return isnull ? NULL : DatumGetByteaPP(value);
 }
 
+/* The view as it is now, not as it was when the calling statement began. */
+static ContinuousView *
+current_view(Oid view)
+{
+	ContinuousView *cv;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cv = view_get(view);
+	PopActiveSnapshot();
+	return cv;
+}
+
 /* Locks out batches, in their order of locks, and reads the view's position. */
 static void
 start_retry(Retry *retry, Oid view)
@@ -90,6 +105,7 @@ start_retry(Retry *retry, Oid view)
 	LockRelationOid(cv->stream, AccessShareLock);
 	LockRelationOid(cv->delta, AccessShareLock);
 	LockRelationOid(cv->state, ShareRowExclusiveLock);
+	cv = current_view(view);
 
 	consumer->id = cv->consumer;
 	consumer->view = view;
@@ -156,6 +172,22 @@ next_chunk(Retry *retry)
 	return n > 0;
 }
 
+/* Merges the batch; the list tells which messages are bad still. */
+static void
+merge_chunk(Retry *retry, DeadLetterList *still_bad)
+{
+	Consumer   *consumer = &retry->consumer;
+
+	if (batch_merge_letters(consumer, retry->batch, still_bad))
+		return;
+
+	LockRelationOid(consumer->cv->state, AccessExclusiveLock);
+	view_take_long_keys(consumer->cv);
+	consumer->cv = current_view(consumer->view);
+	if (!batch_merge_letters(consumer, retry->batch, still_bad))
+		elog(ERROR, "keys of continuous view %s are still too long", consumer->cv->name);
+}
+
 /* Removes the letters of the batch that are not in the list; returns how many. */
 static int64
 remove_merged(Retry *retry, const DeadLetterList *still_bad)
@@ -210,7 +242,7 @@ kappa_retry(PG_FUNCTION_ARGS)
 		DeadLetterList still_bad;
 
 		CHECK_FOR_INTERRUPTS();
-		batch_merge_letters(&retry->consumer, retry->batch, &still_bad);
+		merge_chunk(retry, &still_bad);
 		merged += remove_merged(retry, &still_bad);
 	}
 	store_watermarks(retry);

@@ -286,9 +286,10 @@ extern BatchResult batch_apply(Consumer *consumer, MessageBatch *batch, double r
 
 /*
  * Merges messages that were set aside before, in the caller's transaction; the
- * list tells which of them are bad still.
+ * list tells which of them are bad still.  False: nothing was merged, since
+ * there are keys too long for the state's index (view_take_long_keys).
  */
-extern void batch_merge_letters(Consumer *consumer, MessageBatch *batch,
+extern bool batch_merge_letters(Consumer *consumer, MessageBatch *batch,
 								DeadLetterList *still_bad);
 
 /* Batches that had errors are made small for a while. */
