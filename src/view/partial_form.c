@@ -33,6 +33,7 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "compat.h"
 #include "view/owner.h"
@@ -137,6 +138,57 @@ form_signature(const char *name, Oid original)
 					TextDatumGetCString(arguments));
 }
 
+/*
+ * May the type's input function call functions of users?  Checks of domains do,
+ * wherever in the type they are.
+ */
+static bool
+input_calls_users(Oid type)
+{
+	Oid			element = get_element_type(type);
+	TupleDesc	desc;
+	bool		result = false;
+
+	if (OidIsValid(element))
+		return input_calls_users(element);
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_BASE:
+		case TYPTYPE_ENUM:
+			return false;
+		case TYPTYPE_RANGE:
+			return input_calls_users(get_range_subtype(type));
+		case TYPTYPE_MULTIRANGE:
+			return input_calls_users(get_multirange_range(type));
+		case TYPTYPE_COMPOSITE:
+			desc = lookup_rowtype_tupdesc(type, -1);
+			for (int i = 0; i < desc->natts && !result; i++)
+				result = !TupleDescAttr(desc, i)->attisdropped &&
+					input_calls_users(TupleDescAttr(desc, i)->atttypid);
+			ReleaseTupleDesc(desc);
+			return result;
+		default:
+			return true;
+	}
+}
+
+/*
+ * CREATE AGGREGATE reads the initial value, unless it is of a pseudo-type, and we
+ * run it with great rights.
+ */
+static void
+check_initial_value(Oid original, Oid transition_type)
+{
+	if (get_typtype(transition_type) != TYPTYPE_PSEUDO && input_calls_users(transition_type))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("aggregate %s cannot be kept in a continuous view",
+						format_procedure(original)),
+				 errdetail("Its transition type %s has a domain in it, and it has an initial value.",
+						   format_type_be(transition_type)),
+				 errhint("Use the type that the domain is based on.")));
+}
+
 static char *
 create_statement(const char *name, Oid original)
 {
@@ -163,8 +215,11 @@ create_statement(const char *name, Oid original)
 						 qualified_function(form->aggdeserialfn));
 	init = SysCacheGetAttr(AGGFNOID, tuple, Anum_pg_aggregate_agginitval, &isnull);
 	if (!isnull)
+	{
+		check_initial_value(original, form->aggtranstype);
 		appendStringInfo(&sql, ", INITCOND = %s",
 						 quote_literal_cstr(TextDatumGetCString(init)));
+	}
 	appendStringInfoChar(&sql, ')');
 	ReleaseSysCache(tuple);
 	return sql.data;

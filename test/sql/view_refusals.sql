@@ -148,6 +148,18 @@ TRUNCATE :hidden_state;
 ALTER TABLE :hidden_state SET (fillfactor = 60);
 ALTER VIEW :hidden_delta RENAME TO x;
 CREATE OR REPLACE VIEW :hidden_definition AS SELECT 1;
+-- no function of a user's runs with the rights of the extension's owner
+CREATE FUNCTION positive(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 >= 0';
+CREATE DOMAIN tally AS int CHECK (positive(VALUE));
+CREATE FUNCTION tally_add(tally, int) RETURNS tally LANGUAGE sql IMMUTABLE AS 'SELECT ($1 + $2)::tally';
+CREATE FUNCTION tally_combine(tally, tally) RETURNS tally LANGUAGE sql IMMUTABLE AS 'SELECT ($1 + $2)::tally';
+CREATE FUNCTION tally_int(tally) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1::int';
+CREATE AGGREGATE tally(int) (SFUNC = tally_add, STYPE = tally, COMBINEFUNC = tally_combine, FINALFUNC = tally_int, INITCOND = '0');
+CREATE VIEW v WITH (continuous) AS SELECT item, tally(machine) FROM returns GROUP BY item;
+DROP AGGREGATE tally(int);
+DROP FUNCTION tally_add, tally_combine, tally_int;
+DROP DOMAIN tally;
+DROP FUNCTION positive;
 -- payloads that nobody looks into do not become JSON
 CREATE FOREIGN TABLE whole (value bytea OPTIONS (metadata 'value'), o bigint OPTIONS (metadata 'offset'))
     SERVER refusals OPTIONS (topic 'whole', format 'json');
