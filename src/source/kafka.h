@@ -51,6 +51,7 @@ typedef struct KafkaLink
 	bool		ok;
 	int64		troubles;		/* times that ok became false */
 	bool		broker_down;	/* the trouble is one of connections */
+	rd_kafka_resp_err_t error;
 	int			sqlerrcode;
 	char		message[512];
 	double		rtt_ms;			/* -1: not known */
@@ -77,7 +78,7 @@ extern void kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err,
 /* Takes what the main queue has for us. */
 extern void kafka_link_serve(KafkaLink *link);
 
-/* If brokers are away: asks, now and then, whether they are back. */
+/* If brokers or the topic are away: asks, now and then, whether they are back. */
 extern void kafka_link_probe(KafkaLink *link);
 
 /* A call that waits, in slices. */
@@ -96,6 +97,12 @@ extern void kafka_patience_start(KafkaPatience *patience, int timeout_ms);
  */
 extern bool kafka_link_try_again(KafkaLink *link, KafkaPatience *patience,
 								 rd_kafka_resp_err_t err);
+
+/*
+ * How the topic is configured, in the current memory context; NULL if the broker
+ * does not say (it may deny it).
+ */
+extern char *kafka_link_topic_setting(KafkaLink *link, const char *name, int timeout_ms);
 
 /* The number of partitions; -1 if it could not be learnt: see the state. */
 extern int	kafka_link_partitions(KafkaLink *link, int timeout_ms);

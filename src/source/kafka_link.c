@@ -186,6 +186,7 @@ kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *de
 	if (link->ok)
 		link->troubles++;
 	link->ok = false;
+	link->error = err;
 	link->sqlerrcode = sqlerrcode;
 	link->broker_down = sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
 	if (sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
@@ -239,32 +240,6 @@ elapsed(instr_time start, double milliseconds)
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, start);
 	return INSTR_TIME_GET_MILLISEC(now) >= milliseconds;
-}
-
-/*
- * A reader at the end of its partitions hears nothing when a broker comes
- * back.  So while connections are in trouble, ask.
- */
-void
-kafka_link_probe(KafkaLink *link)
-{
-	const struct rd_kafka_metadata *metadata;
-	rd_kafka_resp_err_t err;
-
-	if (!link->broker_down)
-		return;
-	if (!INSTR_TIME_IS_ZERO(link->probed_at) &&
-		!elapsed(link->probed_at, PROBE_INTERVAL_MS))
-		return;
-	INSTR_TIME_SET_CURRENT(link->probed_at);
-
-	err = rd_kafka_metadata(link->handle, 0, link->kafka_topic, &metadata,
-							FIRST_SLICE);
-	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
-		rd_kafka_metadata_destroy(metadata);
-		kafka_link_note_success(link);
-	}
 }
 
 /* -------------------------------------------------- questions to the broker */
@@ -331,6 +306,40 @@ ask_partitions(KafkaLink *link, int slice_ms, int *count)
 	return err;
 }
 
+/* Is the trouble of a kind that a link at rest would not see the end of? */
+static bool
+wants_probe(KafkaLink *link)
+{
+	return !link->ok &&
+		(link->broker_down || link->sqlerrcode == ERRCODE_UNDEFINED_OBJECT ||
+		 link->error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+		 link->error == RD_KAFKA_RESP_ERR__SSL);
+}
+
+/*
+ * A reader at the end of its partitions hears nothing when a broker comes
+ * back, or a topic.  So while they are away, ask.
+ */
+void
+kafka_link_probe(KafkaLink *link)
+{
+	rd_kafka_resp_err_t err;
+	int			count;
+
+	if (!wants_probe(link))
+		return;
+	if (!INSTR_TIME_IS_ZERO(link->probed_at) &&
+		!elapsed(link->probed_at, PROBE_INTERVAL_MS))
+		return;
+	INSTR_TIME_SET_CURRENT(link->probed_at);
+
+	err = ask_partitions(link, FIRST_SLICE, &count);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		kafka_link_note_success(link);
+	else
+		kafka_link_note_trouble(link, err, rd_kafka_err2str(err));
+}
+
 int
 kafka_link_partitions(KafkaLink *link, int timeout_ms)
 {
@@ -356,4 +365,60 @@ kafka_link_partitions(KafkaLink *link, int timeout_ms)
 	} while (kafka_link_try_again(link, &patience, err) && !rejected(link));
 
 	return -1;
+}
+
+/* The value of a setting in the answer; belongs to it. */
+static const char *
+find_setting(rd_kafka_event_t *answer, const char *name)
+{
+	const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(answer);
+	const rd_kafka_ConfigResource_t **resources;
+	const rd_kafka_ConfigEntry_t **entries;
+	size_t		count;
+
+	if (result == NULL || rd_kafka_event_error(answer))
+		return NULL;
+	resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
+	if (count != 1)
+		return NULL;
+	entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+	for (size_t i = 0; i < count; i++)
+	{
+		if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) == 0)
+			return rd_kafka_ConfigEntry_value(entries[i]);
+	}
+	return NULL;
+}
+
+char *
+kafka_link_topic_setting(KafkaLink *link, const char *name, int timeout_ms)
+{
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(link->handle);
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(link->handle,
+																 RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+	rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC,
+																	  link->topic);
+	rd_kafka_event_t *answer = NULL;
+	instr_time	start;
+	char		value[256] = "";
+
+	rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
+	rd_kafka_DescribeConfigs(link->handle, &resource, 1, options, queue);
+
+	/* Nothing may be raised while these objects are held. */
+	INSTR_TIME_SET_CURRENT(start);
+	while (answer == NULL && !InterruptPending && !elapsed(start, timeout_ms))
+		answer = rd_kafka_queue_poll(queue, FIRST_SLICE);
+	if (answer)
+	{
+		const char *found = find_setting(answer, name);
+
+		strlcpy(value, found ? found : "", sizeof(value));
+		rd_kafka_event_destroy(answer);
+	}
+	rd_kafka_ConfigResource_destroy(resource);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_queue_destroy(queue);
+	CHECK_FOR_INTERRUPTS();
+	return value[0] != '\0' ? pstrdup(value) : NULL;
 }

@@ -249,6 +249,15 @@ kafka_reader_lookup(StreamReader *reader, int n, int64 *offsets, int timeout_ms)
 	return false;
 }
 
+static bool
+kafka_reader_is_compacted(StreamReader *reader, int timeout_ms)
+{
+	char	   *policy = kafka_link_topic_setting(&((KafkaReader *) reader)->link,
+												  "cleanup.policy", timeout_ms);
+
+	return policy != NULL && strstr(policy, "compact") != NULL;
+}
+
 /* ---------------------------------------------------------------- reading */
 
 static void
@@ -672,6 +681,7 @@ const LogMethods kafka_log = {
 	.state = kafka_reader_state,
 	.partitions = kafka_reader_partitions,
 	.lookup = kafka_reader_lookup,
+	.is_compacted = kafka_reader_is_compacted,
 	.assign = kafka_reader_assign,
 	.read = kafka_reader_read,
 	.pending = kafka_reader_pending,

@@ -122,6 +122,12 @@ stream_reader_offsets_at(StreamReader *reader, int n, TimestampTz at,
 	return found;
 }
 
+bool
+stream_reader_is_compacted(StreamReader *reader, int timeout_ms)
+{
+	return reader->methods->is_compacted(reader, timeout_ms);
+}
+
 void
 stream_reader_assign(StreamReader *reader, const StreamPosition *positions, int n)
 {

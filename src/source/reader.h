@@ -31,6 +31,7 @@ typedef struct LogMethods
 	 */
 	bool		(*lookup) (StreamReader *reader, int n, int64 *offsets, int timeout_ms);
 
+	bool		(*is_compacted) (StreamReader *reader, int timeout_ms);
 	void		(*assign) (StreamReader *reader, const StreamPosition *positions, int n);
 	int			(*read) (StreamReader *reader, MessageBatch *batch,
 						 int max_messages, Size max_bytes);

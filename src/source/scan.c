@@ -34,8 +34,12 @@
 #define BATCH_BYTES			(4 * 1024 * 1024)
 #define BATCH_MESSAGES		10000
 
-/* How long a broker may be away before the query fails. */
+/* How long a broker may be away before the query fails, and for EXPLAIN. */
 #define CONTACT_TIMEOUT_MS	10000
+#define EXPLAIN_TIMEOUT_MS	1000
+
+/* EXPLAIN lists the offsets of so many partitions. */
+#define EXPLAIN_PARTITIONS	16
 
 typedef struct StreamScan
 {
@@ -53,6 +57,7 @@ typedef struct StreamScan
 	int64		nbatches;		/* since the start */
 	bool		exhausted;		/* the batch is the last one */
 	int64		ignored;		/* bad messages since the start */
+	int64		messages;		/* read in all, starts counted */
 
 	/* the message being decoded, for error context */
 	const StreamMessage *message;
@@ -80,17 +85,20 @@ raise_trouble(StreamScan *scan)
 			 : errmsg("%s", state.message)));
 }
 
-/* Learns the first and end offsets of n partitions, within the bounds. */
-static void
-ask_offsets(StreamScan *scan, const SeekBounds *bounds, int n, int64 *first)
+/*
+ * Learns the first and end offsets of n partitions, within the bounds; false: not
+ * in that time.
+ */
+static bool
+ask_offsets(StreamScan *scan, const SeekBounds *bounds, int n, int64 *first, int timeout_ms)
 {
 	int64	   *at = palloc(n * sizeof(int64));
 
-	if (!stream_reader_offsets(scan->reader, n, first, scan->end, CONTACT_TIMEOUT_MS))
-		raise_trouble(scan);
+	if (!stream_reader_offsets(scan->reader, n, first, scan->end, timeout_ms))
+		return false;
 	if (bounds->time_from != DT_NOBEGIN &&
-		!stream_reader_offsets_at(scan->reader, n, bounds->time_from, at, CONTACT_TIMEOUT_MS))
-		raise_trouble(scan);
+		!stream_reader_offsets_at(scan->reader, n, bounds->time_from, at, timeout_ms))
+		return false;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -100,22 +108,24 @@ ask_offsets(StreamScan *scan, const SeekBounds *bounds, int n, int64 *first)
 		if (bounds->offset_to < scan->end[i])
 			scan->end[i] = Max(bounds->offset_to, -1) + 1;
 	}
+	return true;
 }
 
-/* Learns which stretch of which partitions is to be read. */
-static void
-find_bounds(StreamScan *scan, const SeekBounds *bounds)
+/* Learns which stretch of which partitions is to be read; false: not in that time. */
+static bool
+find_bounds(StreamScan *scan, const SeekBounds *bounds, int timeout_ms)
 {
 	int64	   *first;
 	int			n;
 
-	n = stream_reader_partitions(scan->reader, CONTACT_TIMEOUT_MS);
+	n = stream_reader_partitions(scan->reader, timeout_ms);
 	if (n < 0)
-		raise_trouble(scan);
+		return false;
 
 	first = palloc(n * sizeof(int64));
 	scan->end = palloc(n * sizeof(int64));
-	ask_offsets(scan, bounds, n, first);
+	if (!ask_offsets(scan, bounds, n, first, timeout_ms))
+		return false;
 
 	scan->start = palloc0(n * sizeof(StreamPosition));
 	scan->npartitions = 0;
@@ -132,6 +142,7 @@ find_bounds(StreamScan *scan, const SeekBounds *bounds)
 		position->last_offset = -1;
 		scan->npartitions++;
 	}
+	return true;
 }
 
 /* From the start, again. */
@@ -150,6 +161,17 @@ assign_start(StreamScan *scan)
 	scan->nbatches = 0;
 }
 
+static void
+open_reader(ForeignScanState *node)
+{
+	StreamScan *scan = node->fdw_state;
+	Oid			userid = foreign_scan_check_as(node);
+
+	if (!OidIsValid(userid))
+		userid = GetUserId();
+	scan->reader = stream_reader_open(scan->stream, userid, READ_AHEAD_BYTES);
+}
+
 /* Everything that was put off until the first row. */
 static void
 open_history(ForeignScanState *node)
@@ -158,7 +180,6 @@ open_history(ForeignScanState *node)
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Bitmapset  *columns = NULL;
 	SeekBounds	bounds;
-	Oid			userid;
 	MemoryContext oldcontext = MemoryContextSwitchTo(scan->context);
 	ListCell   *lc;
 
@@ -168,12 +189,10 @@ open_history(ForeignScanState *node)
 	scan->stream = stream_open(RelationGetRelid(node->ss.ss_currentRelation));
 	scan->decoder = stream_decoder_create(scan->stream, columns, NULL, scan->context);
 	scan->batch = message_batch_create(scan->context);
-	userid = foreign_scan_check_as(node);
-	if (!OidIsValid(userid))
-		userid = GetUserId();
-	scan->reader = stream_reader_open(scan->stream, userid, READ_AHEAD_BYTES);
+	open_reader(node);
 	bounds = seek_bounds(list_nth(plan->fdw_private, SCAN_SEEK));
-	find_bounds(scan, &bounds);
+	if (!find_bounds(scan, &bounds, CONTACT_TIMEOUT_MS))
+		raise_trouble(scan);
 	assign_start(scan);
 
 	MemoryContextSwitchTo(oldcontext);
@@ -238,7 +257,10 @@ next_message(StreamScan *scan)
 
 		message = &scan->batch->messages[scan->next++];
 		if (message->offset < scan->end[message->partition])
+		{
+			scan->messages++;
 			return message;
+		}
 	}
 }
 
@@ -341,14 +363,62 @@ scan_end(ForeignScanState *node)
 							   scan->ignored, (long long) scan->ignored, scan->stream->name)));
 }
 
+/*
+ * For EXPLAIN without ANALYZE: what would be read, if the broker says so soon.
+ */
+static bool
+preview_bounds(ForeignScanState *node)
+{
+	StreamScan *scan = node->fdw_state;
+	SeekBounds	bounds = seek_bounds(list_nth(castNode(ForeignScan, node->ss.ps.plan)->fdw_private,
+											  SCAN_SEEK));
+	bool		known;
+
+	scan->stream = stream_open(RelationGetRelid(node->ss.ss_currentRelation));
+	open_reader(node);
+	known = find_bounds(scan, &bounds, EXPLAIN_TIMEOUT_MS);
+	stream_reader_close(scan->reader);
+	scan->reader = NULL;
+	return known;
+}
+
+/* The stretch of the log, partition by partition. */
+static void
+explain_offsets(StreamScan *scan, ExplainState *es)
+{
+	StringInfoData line;
+	int64		count = 0;
+
+	for (int i = 0; i < scan->npartitions; i++)
+		count += scan->end[scan->start[i].partition] - scan->start[i].next_offset;
+
+	initStringInfo(&line);
+	appendStringInfo(&line, INT64_FORMAT " in %d partitions", count, scan->npartitions);
+	for (int i = 0; i < scan->npartitions && scan->npartitions <= EXPLAIN_PARTITIONS; i++)
+		appendStringInfo(&line, "%s%d: " INT64_FORMAT " to " INT64_FORMAT,
+						 i == 0 ? " (" : ", ", scan->start[i].partition,
+						 scan->start[i].next_offset,
+						 scan->end[scan->start[i].partition] - 1);
+	if (scan->npartitions > 0 && scan->npartitions <= EXPLAIN_PARTITIONS)
+		appendStringInfoChar(&line, ')');
+	ExplainPropertyText("Offsets", line.data, es);
+}
+
 void
 scan_explain(ForeignScanState *node, ExplainState *es)
 {
+	StreamScan *scan = node->fdw_state;
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 
 	ExplainPropertyText("Topic",
 						stream_open(RelationGetRelid(node->ss.ss_currentRelation))->topic, es);
 	seek_explain(list_nth(plan->fdw_private, SCAN_SEEK), es);
+	if (scan->feed)
+		return;
+	if (scan->reader != NULL || (!es->analyze && preview_bounds(node)))
+		explain_offsets(scan, es);
+	if (es->analyze)
+		ExplainPropertyInteger("Messages Read", NULL, scan->messages, es);
 }
 
 /* ------------------------------------------------------------------ feeds */

@@ -193,6 +193,12 @@ extern bool stream_reader_offsets_at(StreamReader *reader, int n, TimestampTz at
 									 int64 *offsets, int timeout_ms);
 
 /*
+ * Does the log remove messages that have a successor with the same key?  False,
+ * too, if the broker does not say so within timeout_ms.
+ */
+extern bool stream_reader_is_compacted(StreamReader *reader, int timeout_ms);
+
+/*
  * From now on read these partitions, and no others, from next_offset.  Fills in
  * nothing; positions is copied.  May be called again at any time.
  */

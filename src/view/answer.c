@@ -286,6 +286,7 @@ view_batch_answer(const ContinuousView *cv, const ConsumerPosition *position,
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	AnswerFeed	answer = {.feed = {.next = answer_next,.rewind = answer_rewind}};
 	ViewIdentity save;
+	bool		compacted;
 
 	answer.cv = cv;
 	answer.position = position;
@@ -295,6 +296,7 @@ view_batch_answer(const ContinuousView *cv, const ConsumerPosition *position,
 	answer.batch = message_batch_create(context);
 	answer.reader = stream_reader_open(answer.stream, cv->owner, ANSWER_READ_AHEAD);
 	check_retained(&answer);
+	compacted = stream_reader_is_compacted(answer.reader, BROKER_TIMEOUT_MS);
 	assign_start(&answer);
 
 	view_enter(cv, &save);
@@ -302,6 +304,7 @@ view_batch_answer(const ContinuousView *cv, const ConsumerPosition *position,
 			 &answer.feed, (double) stretch_length(position), dest);
 	view_leave(&save);
 
+	answer.summary.compacted = compacted;
 	stream_reader_close(answer.reader);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);

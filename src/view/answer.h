@@ -16,6 +16,7 @@ typedef struct AnswerSummary
 	int64		messages;		/* between the start and the next offsets */
 	int64		dead_letters;	/* of them, left out as the view left them out */
 	int64		ahead;			/* of them, too far ahead to move a watermark */
+	bool		compacted;		/* the log may have lost messages in between */
 } AnswerSummary;
 
 /*

@@ -426,6 +426,11 @@ report_summary(const ContinuousView *cv, const ConsumerPosition *position,
 {
 	char	   *joined = joined_tables(cv);
 
+	if (summary->compacted)
+		ereport(WARNING,
+				(errmsg("topic \"%s\" of continuous view %s is compacted",
+						stream_open(cv->stream)->topic, cv->name),
+				 errdetail("Messages that the view has counted may have been removed since; differences can come from that alone.")));
 	ereport(NOTICE,
 			(errmsg("continuous view %s: " INT64_FORMAT " rows from " INT64_FORMAT
 					" messages compared, " INT64_FORMAT " differences",

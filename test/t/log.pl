@@ -1,0 +1,123 @@
+# What happens to a log: transactions, compaction, and a topic that is recreated beneath a view at rest.
+use strict;
+use warnings;
+use KappaTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+broker('start', 'kafka', 'log.cleaner.backoff.ms=100', 'log.retention.check.interval.ms=500', 'log.cleaner.delete.retention.ms=1000');
+my $node = kappa_node('log', 'fsync = off');
+$node->safe_psql('postgres',
+	"CREATE SERVER log FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers '$ENV{KAPPA_BROKER}')");
+
+# A topic of two partitions with a stream and a view over it; more: configuration of the topic.
+sub make
+{
+	my ($name, @config) = @_;
+	topic('create', $name, 2, @config);
+	$node->safe_psql('postgres', qq{
+		CREATE FOREIGN TABLE $name (n int, key text OPTIONS (metadata 'key'), part int OPTIONS (metadata 'partition'),
+			place bigint OPTIONS (metadata 'offset')) SERVER log OPTIONS (topic '$name');
+		CREATE CONTINUOUS VIEW ${name}_sum AS SELECT count(*) AS c, sum(n) AS s FROM $name});
+}
+
+sub answer
+{
+	my ($name) = @_;
+	wait_for($node, "${name}_sum");
+	return $node->safe_psql('postgres', "TABLE ${name}_sum");
+}
+
+# put(TOPIC, FIRST, LAST): messages {"n": ...}, to both partitions in turn
+sub put
+{
+	my ($topic, $first, $last) = @_;
+	for my $partition (0, 1)
+	{
+		open(my $kcat, '|-', 'kcat', '-P', '-b', $ENV{KAPPA_BROKER}, '-t', $topic, '-p', $partition) or die;
+		print $kcat qq({"n": $_}\n) for grep { $_ % 2 == $partition } $first .. $last;
+		close $kcat or die 'kcat failed';
+	}
+}
+
+# ---- transactions
+
+my $transactions = "$ENV{TESTDIR}/transactions";
+my $source = (grep { -e "$_/transactions.c" } split(/:/, $ENV{PERL5LIB}))[0] . '/transactions.c';
+system('gcc', '-o', $transactions, $source, '-lrdkafka') == 0 or die 'gcc failed';
+
+sub transact
+{
+	my ($topic, @steps) = @_;
+	system($transactions, $ENV{KAPPA_BROKER}, $topic, @steps) == 0 or die "transactions @_ failed";
+}
+
+make('txn');
+transact('txn', qw(begin 1-100 commit begin 101-200 abort begin 201-300 commit begin 301-310 abort));
+is(answer('txn'), '200|30100', 'what was aborted is not counted');
+is($node->safe_psql('postgres', 'SELECT count(*), sum(n) FROM txn'), '200|30100', 'nor read');
+$node->poll_query_until('postgres', q{SELECT sum(lag) = 0 FROM kappa.progress WHERE viewname = 'txn_sum'});
+is($node->safe_psql('postgres', q{SELECT sum(lag) FROM kappa.progress WHERE viewname = 'txn_sum'}), '0', 'no lag for what is no message');
+$node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW txn_again AS SELECT count(*) AS c FROM txn');
+wait_for($node, 'txn_again');
+is($node->safe_psql('postgres', q{SELECT status FROM kappa.continuous_views WHERE viewname = 'txn_again'}), 'live',
+	'a backfill ends though the log ends in an aborted transaction');
+transact('txn', qw(begin 401-410 exit));
+put('txn', 501, 510);
+is($node->safe_psql('postgres', 'SELECT count(*) FROM txn'), '200', 'an open transaction, and what comes after it, is not read');
+is(answer('txn'), '200|30100', 'nor waited for');
+transact('txn', qw(begin 601-602 commit));       # the same id: fences the open transaction off
+is(answer('txn'), '212|36358', 'it was aborted, and the rest is counted');
+verified($node, 'txn_sum', 'txn_again');
+
+# ---- compaction
+
+make('compacted', 'cleanup.policy=compact', 'segment.ms=200', 'min.cleanable.dirty.ratio=0.01', 'max.compaction.lag.ms=500');
+sub put_keys
+{
+	open(my $kcat, '|-', 'kcat', '-P', '-b', $ENV{KAPPA_BROKER}, '-t', 'compacted', '-K', ':', '-p', '0') or die;
+	print $kcat map { my $n = $_; map { qq(k$_:{"n": $n}\n) } 1 .. 10 } @_;
+	close $kcat or die 'kcat failed';
+}
+put_keys(1 .. 100);
+is(answer('compacted'), '1000|50500', 'before compaction');
+my $tries = 0;
+until ($node->safe_psql('postgres', 'SELECT count(*) < 200 FROM compacted') eq 't')
+{
+	die 'no compaction' if $tries++ > 300;
+	put_keys(1000);
+	Time::HiRes::sleep(0.2);
+}
+$node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW compacted_later AS SELECT n, key, count(*) AS c, max(place) AS place FROM compacted GROUP BY n, key');
+wait_for($node, 'compacted_later', 'compacted_sum');
+is($node->safe_psql('postgres', q{SELECT count(DISTINCT key), max(n) FROM compacted_later}), '10|1000', 'a compacted log is read to its end');
+is($node->safe_psql('postgres', q{SELECT status FROM kappa.continuous_views WHERE viewname = 'compacted_later'}), 'live', 'and the view is live');
+is($node->safe_psql('postgres', 'SELECT c FROM compacted_sum'), 1000 + 10 * ($tries + 0), 'who has counted before has counted all');
+my ($stdout, $stderr);
+$node->psql('postgres', q{SELECT count(*) FROM kappa.verify('compacted_later')}, stderr => \$stderr);
+like($stderr, qr/WARNING:.*compact/, 'verify warns of it');
+$node->restart;
+put_keys(2000);
+wait_for($node, 'compacted_sum');
+is($node->safe_psql('postgres', 'SELECT c FROM compacted_sum'), 1000 + 10 * ($tries + 1), 'it goes on after a restart');
+
+# ---- a topic that is recreated beneath a view at rest
+
+make('equal');
+put('equal', 1, 100);
+is(answer('equal'), '100|5050', 'equal: counted');
+topic('delete', 'equal');
+$node->poll_query_until('postgres', q{SELECT status = 'waiting' FROM kappa.continuous_views WHERE viewname = 'equal_sum'});
+topic('create', 'equal', 2);
+put('equal', 1001, 1100);
+$node->poll_query_until('postgres', q{SELECT status <> 'waiting' FROM kappa.continuous_views WHERE viewname = 'equal_sum'});
+put('equal', 1101, 1110);
+$node->poll_query_until('postgres', q{SELECT status = 'paused' FROM kappa.continuous_views WHERE viewname = 'equal_sum'});
+like($node->safe_psql('postgres', q{SELECT error FROM kappa.continuous_views WHERE viewname = 'equal_sum'}),
+	qr/recreated|not in the log/, 'recreated with as many messages');
+is($node->safe_psql('postgres', 'TABLE equal_sum'), '100|5050', 'equal: nothing of it was counted');
+
+$node->stop;
+broker('stop', 'kafka');
+done_testing();
