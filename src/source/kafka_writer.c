@@ -287,12 +287,20 @@ stream_writer_write(StreamWriter *writer, const StreamMessage *message)
 		CHECK_FOR_INTERRUPTS();
 	}
 
-	while ((err = produce(writer, message)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	for (;;)
 	{
-		serve(writer);
-		if (writer->acknowledged == writer->written)
+		bool		alone = writer->acknowledged == writer->written;
+
+		err = produce(writer, message);
+		if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+			break;
+		if (alone)
+		{
 			err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-		else
+			break;
+		}
+		serve(writer);
+		if (writer->acknowledged < writer->written)
 			connection_wait(&writer->connection, 100);
 	}
 	if (err)
