@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * answer.h
- *	  The batch answer of a continuous view (SQL.md calls it so): its
+ *	  The batch answer of a continuous view: its
  *	  definition over a bounded stretch of the log.
  *
  *-------------------------------------------------------------------------

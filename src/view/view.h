@@ -59,7 +59,7 @@ extern void view_record_dependencies(Oid view, Oid definition, Oid delta);
 
 /*
  * A statement that would touch an object that belongs to a continuous view, or
- * a stream that one depends on, in a way that SQL.md refuses: raises the
+ * a stream that one depends on, in a way that is refused: raises the
  * error.  Called before every utility statement that names relations.
  */
 extern void view_check_utility(Node *parsetree);

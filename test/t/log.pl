@@ -1,4 +1,5 @@
-# What happens to a log: transactions, compaction, and a topic that is recreated beneath a view at rest.
+# What happens to a log: transactions, compaction, a topic that is recreated beneath a view at rest; and
+# what Kafka's tools see of us.
 use strict;
 use warnings;
 use KappaTest;
@@ -117,6 +118,23 @@ $node->poll_query_until('postgres', q{SELECT status = 'paused' FROM kappa.contin
 like($node->safe_psql('postgres', q{SELECT error FROM kappa.continuous_views WHERE viewname = 'equal_sum'}),
 	qr/recreated|not in the log/, 'recreated with as many messages');
 is($node->safe_psql('postgres', 'TABLE equal_sum'), '100|5050', 'equal: nothing of it was counted');
+
+# ---- what Kafka's tools see: the position of a view, as the offsets that its group has committed
+
+make('mirrored');
+put('mirrored', 1, 100);
+is(answer('mirrored'), '100|5050', 'mirrored: counted');
+for my $partition (0, 1)
+{
+	my $committed = -1;
+	for (1 .. 600)
+	{
+		chomp($committed = `topic committed mirrored $partition pg_kappa.postgres.mirrored`);
+		last if $committed == 50;
+		select(undef, undef, undef, 0.1);
+	}
+	is($committed, 50, "the group has committed the position of partition $partition");
+}
 
 $node->stop;
 broker('stop', 'kafka');
