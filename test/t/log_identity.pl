@@ -109,14 +109,21 @@ produce('identity_fence', $few);
 $node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW fenced AS SELECT count(*) FROM identity_fence');
 wait_for($node, 'fenced');
 my $log_before = -s $node->logfile;
-$node->safe_psql('postgres', q{
-	UPDATE kappa.offsets SET next_offset = 50 WHERE topic = 'identity_fence'});
-produce('identity_fence', $few);
-await($node, "SELECT next_offset = 200 FROM kappa.progress WHERE viewname = 'fenced'");
-like(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_before),
-	qr/offsets of continuous view public.fenced are not where they were left/,
-	'a batch whose offsets were changed meanwhile is aborted');
-is($node->safe_psql('postgres', 'TABLE fenced'), 250, 'and done again from where they are');
+my ($tries, $aborted) = (0, 0);
+while (!$aborted && $tries < 10)
+{
+	# A worker that opens the view anew just now (caches were invalidated, say) takes the
+	# position as it finds it, and has nothing to abort: then once more.
+	$tries++;
+	$node->safe_psql('postgres', q{
+		UPDATE kappa.offsets SET next_offset = next_offset - 50 WHERE topic = 'identity_fence'});
+	produce('identity_fence', $few);
+	await($node, 'SELECT next_offset = 100 + 100 * ' . $tries . " FROM kappa.progress WHERE viewname = 'fenced'");
+	$aborted = PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_before) =~
+	  /offsets of continuous view public.fenced are not where they were left/;
+}
+ok($aborted, 'a batch whose offsets were changed meanwhile is aborted');
+is($node->safe_psql('postgres', 'TABLE fenced'), 100 + 150 * $tries, 'and done again from where they are');
 
 $node->stop;
 topic('delete', "identity_$_") for qw(down live short trim fence);
