@@ -216,6 +216,8 @@ ALTER FOREIGN TABLE small OPTIONS (ADD message_max_bytes '2000');
 SELECT throws_ok($$INSERT INTO small VALUES (1, repeat('x', 3000))$$, '54000', NULL, 'larger than the stream allows');
 SELECT lives_ok($$INSERT INTO small VALUES (1, repeat('x', 1000))$$, 'not too large');
 SELECT is((SELECT count(*) FROM small), 1::bigint, 'one of three');
+CREATE FOREIGN TABLE huge (n int, t text) SERVER produce OPTIONS (topic 'produce_small', message_max_bytes '100000000');
+SELECT throws_ok($$INSERT INTO huge VALUES (1, repeat('x', 70000000))$$, '54000', NULL, 'larger than what the producer can queue');
 CREATE FOREIGN TABLE missing (n int) SERVER produce OPTIONS (topic 'produce_missing');
 SELECT throws_ok('INSERT INTO missing VALUES (1)', '42704', 'Kafka topic "produce_missing" does not exist', 'a missing topic');
 SELECT throws_ok('INSERT INTO missing VALUES (1)', '42704', NULL, 'and writing has not created it');
