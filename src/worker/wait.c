@@ -217,6 +217,12 @@ reached_targets(const Wait *wait)
 static void
 start_wait(Wait *wait, Oid view)
 {
+	/* A view's own function would wait for the batch that it is part of. */
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot call kappa.wait within a security-restricted operation")));
+
 	view_check_select(view);
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,

@@ -1,6 +1,6 @@
 -- pause, resume, wait, progress, watermark, continuous_views; and who may what.
 \ir ../lib/pgtap.psql
-SELECT plan(34);
+SELECT plan(36);
 CREATE SCHEMA control;
 SET search_path = control, public;
 SET TimeZone = 'UTC';
@@ -104,6 +104,13 @@ REVOKE SELECT ON sales FROM control_owner;
 \! kcat -P -b $KAPPA_BROKER -t control -K '\t' -l $KAPPA_TMP/control
 SELECT kappa.wait('witness', '60s') \g /dev/null
 SELECT is((SELECT c FROM mine), 2000::bigint, 'the worker acts with the owner''s rights');
+
+-- A view whose function waits for the view itself fails; it holds up nobody.
+CREATE FUNCTION waits(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM kappa.wait('control.selfish'); RETURN $1; END $$;
+CREATE CONTINUOUS VIEW selfish AS SELECT sum(waits(machine)) FROM sales;
+SELECT throws_matching($$SELECT kappa.wait('selfish', '60s')$$, 'selfish has failed', 'a view cannot wait for itself');
+SELECT matches(error, 'security-restricted', 'and says why') FROM kappa.continuous_views WHERE viewname = 'selfish';
 
 SELECT * FROM finish();
 SET client_min_messages = error;
