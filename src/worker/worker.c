@@ -3,9 +3,8 @@
  * worker.c
  *	  The background worker: drives the consumers of one database.
  *
- * A database has one worker or a few, and its consumers are divided among them
- * in turn.  When workers come or go the division changes; the lock that each
- * consumer has makes the handover clean.
+ * A database has one worker or a few; assignment.c says which consumers are
+ * this one's.
  *
  * The main loop never waits for one consumer while another has something to
  * do.  Consumers near the end of their log come first, each with what is there;
@@ -18,11 +17,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "commands/extension.h"
-#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "portability/instr_time.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -33,12 +30,10 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "worker/worker_internal.h"
+#include "worker/worker_loop.h"
 
 /* A consumer this far from the end of its log is behind. */
 #define BEHIND_MESSAGES 20000
@@ -58,28 +53,14 @@
 /* The same for a position that moves without messages. */
 #define GAP_INTERVAL_MS 100
 
-/* Look at the catalog again even if nobody said that something changed. */
-#define LOOK_MS 30000
-
 /* Another worker still has the consumer's lock, or its view is just going. */
 #define BUSY_PAUSE_MS 50
 
 /* A worker that ran so long is fine. */
 #define SUCCESS_MS 30000
 
-#define MIN_READER_MEMORY ((Size) 1024 * 1024)
-
 /* Events of the wait set that belong to no consumer. */
 #define FIXED_EVENTS 2
-
-static dlist_head consumers = DLIST_STATIC_INIT(consumers);
-static int	nconsumers = 0;
-
-static MemoryContext pass_context = NULL;
-
-static WorkerMembership seen;	/* at the last look */
-static TimestampTz next_look = 0;
-static bool options_may_have_changed = false;
 
 static MessageBatch *live_batch;
 static MessageBatch *large_batch;
@@ -91,70 +72,10 @@ static double gather_ms;		/* spent reading */
 
 static WaitEventSet *wait_set = NULL;
 
-static void start_session(Oid dbid);
-static bool look_at_catalog(void);
 static bool run_consumers(void);
 static void rest(bool busy);
 
-/* ------------------------------------------------------------ transactions */
-
-void
-worker_begin(void)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-}
-
-void
-worker_commit(void)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(pass_context);
-}
-
-void
-worker_abort(void)
-{
-	AbortOutOfAnyTransaction();
-	MemoryContextSwitchTo(pass_context);
-}
-
-void
-worker_look_again(void)
-{
-	next_look = 0;
-}
-
-bool
-worker_options_in_doubt(void)
-{
-	return options_may_have_changed;
-}
-
 /* ------------------------------------------------------------- entry point */
-
-static void
-options_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	options_may_have_changed = true;
-}
-
-static void
-relation_callback(Datum arg, Oid relid)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &consumers)
-	{
-		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
-
-		if (!OidIsValid(relid) ||
-			(consumer->stream && consumer->stream->relid == relid))
-			options_may_have_changed = true;
-	}
-}
 
 void
 kappa_worker_main(Datum arg)
@@ -170,14 +91,17 @@ kappa_worker_main(Datum arg)
 
 	if (!shmem_attach(DatumGetInt32(arg), start.serial, start.dbid))
 		proc_exit(0);
-	start_session(start.dbid);
+	session_start(start.dbid);
+	assignment_start();
+	live_batch = message_batch_create(TopMemoryContext);
+	large_batch = message_batch_create(TopMemoryContext);
 
 	for (;;)
 	{
 		bool		busy;
 
-		MemoryContextReset(pass_context);
-		MemoryContextSwitchTo(pass_context);
+		MemoryContextReset(worker_pass_context);
+		MemoryContextSwitchTo(worker_pass_context);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -188,7 +112,7 @@ kappa_worker_main(Datum arg)
 		}
 
 		AcceptInvalidationMessages();
-		if (!look_at_catalog())
+		if (!assignment_renew())
 			proc_exit(0);
 		busy = run_consumers();
 
@@ -201,47 +125,7 @@ kappa_worker_main(Datum arg)
 	}
 }
 
-static void
-set_option(const char *name, const char *value)
-{
-	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-}
-
-/*
- * The session belongs to the bootstrap superuser; what views compute, it
- * computes as their owners.  A lock_timeout below deadlock_timeout sees to it
- * that in a deadlock with a user's statement it is the worker that gives way.
- */
-static void
-start_session(Oid dbid)
-{
-	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);
-
-	set_option("application_name", "pg_kappa worker");
-	set_option("search_path", "pg_catalog, pg_temp");
-	set_option("default_transaction_isolation", "read committed");
-	set_option("default_transaction_read_only", "off");
-	set_option("default_transaction_deferrable", "off");
-	set_option("statement_timeout", "0");
-	set_option("idle_in_transaction_session_timeout", "0");
-	set_option("lock_timeout", psprintf("%d", Max(DeadlockTimeout / 2, 10)));
-	set_option("row_security", "on");
-	set_option("jit", "off");
-	set_option("work_mem", psprintf("%d", Max(worker_memory / 4, 4096)));
-	set_option("session_replication_role", "origin");
-
-	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, options_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, options_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(USERMAPPINGOID, options_callback, (Datum) 0);
-	CacheRegisterRelcacheCallback(relation_callback, (Datum) 0);
-
-	pass_context = AllocSetContextCreate(TopMemoryContext, "pg_kappa worker pass",
-										 ALLOCSET_DEFAULT_SIZES);
-	live_batch = message_batch_create(TopMemoryContext);
-	large_batch = message_batch_create(TopMemoryContext);
-}
-
-/* ------------------------------------------------------ which consumers */
+/* ----------------------------------------------------------- their turns */
 
 static void
 forget_wait_set(void)
@@ -251,8 +135,8 @@ forget_wait_set(void)
 	wait_set = NULL;
 }
 
-static void
-close_consumer(Consumer *consumer)
+void
+worker_close_consumer(Consumer *consumer)
 {
 	if (gathering == consumer)
 		gathering = NULL;
@@ -260,189 +144,6 @@ close_consumer(Consumer *consumer)
 		forget_wait_set();
 	consumer_close(consumer);
 }
-
-static Consumer *
-find_consumer(int id)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &consumers)
-	{
-		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
-
-		if (consumer->id == id)
-			return consumer;
-	}
-	return NULL;
-}
-
-static void
-keep_consumer(const ContinuousView *cv)
-{
-	Consumer   *consumer = find_consumer(cv->consumer);
-
-	if (consumer && (consumer->view != cv->view || consumer->generation != cv->generation))
-		return;					/* its number was given anew: next time */
-	if (consumer == NULL)
-	{
-		consumer = MemoryContextAllocZero(TopMemoryContext, sizeof(Consumer));
-		consumer->id = cv->consumer;
-		consumer->view = cv->view;
-		consumer->generation = cv->generation;
-		consumer->name = MemoryContextStrdup(TopMemoryContext, cv->name);
-		consumer->batch_limit = worker_batch_rows;
-		dlist_push_tail(&consumers, &consumer->node);
-		nconsumers++;
-	}
-	consumer->keep = true;
-}
-
-static void
-drop_others(void)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &consumers)
-	{
-		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
-
-		if (consumer->keep)
-			continue;
-		close_consumer(consumer);
-		consumer_unlock(consumer);
-		dlist_delete(&consumer->node);
-		pfree(consumer->name);
-		pfree(consumer);
-		nconsumers--;
-	}
-}
-
-/* What one reader may read ahead. */
-static Size
-reader_memory(void)
-{
-	Size		share = (Size) worker_memory * 1024 / 8 * 3;
-
-	return Max(share / Max(nconsumers, 1), MIN_READER_MEMORY);
-}
-
-/* Readers that were opened when there were far fewer take too much by now. */
-static void
-close_greedy_readers(void)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &consumers)
-	{
-		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
-
-		if (consumer->reader && consumer->reader_memory / 4 > reader_memory())
-			close_consumer(consumer);
-	}
-}
-
-static bool
-has_something_to_do(const ContinuousView *cv)
-{
-	return !cv->paused && !cv->failed && !cv->foreign_origin;
-}
-
-/* The database's continuous views; NIL also without the extension. */
-static List *
-read_views(void)
-{
-	if (!OidIsValid(get_extension_oid("pg_kappa", true)))
-		return NIL;
-	return view_list();
-}
-
-/*
- * Takes up, keeps or gives up consumers: every total'th view is ours, those
- * that are paused counted too, so that pausing one moves no other.  False if
- * there is nothing left to do.
- */
-static bool
-divide_consumers(void)
-{
-	List	   *views;
-	ListCell   *lc;
-	dlist_iter	iter;
-	int			active = 0;
-	int			number = 0;
-
-	dlist_foreach(iter, &consumers)
-		dlist_container(Consumer, node, iter.cur)->keep = false;
-
-	worker_begin();
-	views = read_views();
-	foreach(lc, views)
-	{
-		ContinuousView *cv = lfirst(lc);
-		bool		mine = number++ % seen.total == seen.rank;
-
-		if (!has_something_to_do(cv))
-			continue;
-		active++;
-		if (mine)
-			keep_consumer(cv);
-	}
-	drop_others();
-	close_greedy_readers();
-	worker_commit();
-
-	if (views == NIL || seen.rank >= Max(Min(worker_limit, active), 1))
-		return false;
-	shmem_note_views(seen.changes, active);
-	return true;
-}
-
-static void
-check_options(void)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &consumers)
-	{
-		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
-
-		consumer->check_options = true;
-	}
-}
-
-/*
- * Looks at the catalog if there is a reason to.  False if this worker is not
- * needed any more, and has signed off.
- */
-static bool
-look_at_catalog(void)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	WorkerMembership current = shmem_membership();
-
-	if (current.stop)
-		return false;
-
-	if (current.changes != seen.changes || current.members != seen.members ||
-		now >= next_look || options_may_have_changed)
-	{
-		seen = current;
-		next_look = TimestampTzPlusMilliseconds(now, LOOK_MS);
-		if (!divide_consumers())
-		{
-			if (seen.rank > 0 || shmem_leave_if_idle(seen.changes))
-				return false;
-			worker_look_again();
-		}
-	}
-	if (options_may_have_changed)
-	{
-		options_may_have_changed = false;
-		check_options();
-	}
-	return true;
-}
-
-/* ----------------------------------------------------------- their turns */
 
 static Size
 large_batch_memory(void)
@@ -527,7 +228,7 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 			consumer_step_back(consumer);
 			break;
 		case BATCH_REREAD:
-			close_consumer(consumer);
+			worker_close_consumer(consumer);
 			break;
 	}
 }
@@ -571,7 +272,7 @@ large_batch_limit(const Consumer *consumer, TimestampTz now)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &consumers)
+	dlist_foreach(iter, &worker_consumers)
 	{
 		Consumer   *other = dlist_container(Consumer, node, iter.cur);
 
@@ -634,7 +335,7 @@ bring_up(Consumer *consumer)
 															 BUSY_PAUSE_MS);
 			return;
 		}
-		consumer_open(consumer, reader_memory());
+		consumer_open(consumer, assignment_reader_memory());
 		forget_wait_set();
 	}
 	consumer_advance(consumer, live_batch);
@@ -651,7 +352,7 @@ run_consumer(Consumer *consumer)
 	{
 		consumer->check_options = false;
 		if (consumer_options_changed(consumer))
-			close_consumer(consumer);
+			worker_close_consumer(consumer);
 	}
 	if (consumer->state != CONSUMER_RUN)
 		bring_up(consumer);
@@ -682,7 +383,7 @@ run_consumer_safely(Consumer *consumer)
 		ErrorData  *error;
 
 		HOLD_INTERRUPTS();
-		MemoryContextSwitchTo(pass_context);
+		MemoryContextSwitchTo(worker_pass_context);
 		error = CopyErrorData();
 		worker_abort();
 		LWLockReleaseAll();
@@ -709,13 +410,13 @@ run_consumers(void)
 {
 	bool		busy = false;
 
-	for (int i = 0; i < nconsumers; i++)
+	for (int i = 0; i < worker_nconsumers; i++)
 	{
-		Consumer   *consumer = dlist_container(Consumer, node, dlist_head_node(&consumers));
+		Consumer   *consumer = dlist_container(Consumer, node, dlist_head_node(&worker_consumers));
 
 		busy |= run_consumer_safely(consumer);
 		dlist_delete(&consumer->node);
-		dlist_push_tail(&consumers, &consumer->node);
+		dlist_push_tail(&worker_consumers, &consumer->node);
 	}
 	return busy;
 }
@@ -727,10 +428,10 @@ make_wait_set(void)
 {
 	dlist_iter	iter;
 
-	wait_set = CreateWaitEventSet(NULL, FIXED_EVENTS + nconsumers);
+	wait_set = CreateWaitEventSet(NULL, FIXED_EVENTS + worker_nconsumers);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	dlist_foreach(iter, &consumers)
+	dlist_foreach(iter, &worker_consumers)
 	{
 		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
 
@@ -748,7 +449,7 @@ time_to_rest(void)
 	long		result = 1000;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &consumers)
+	dlist_foreach(iter, &worker_consumers)
 	{
 		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
 		TimestampTz due;

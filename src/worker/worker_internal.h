@@ -101,11 +101,14 @@ extern PGDLLEXPORT void kappa_worker_main(Datum arg);
 
 extern void launcher_register(void);
 
-/* Asks for another look at the catalog, soon. */
-extern void worker_look_again(void);
+/* What a worker is started with, in bgw_extra. */
+typedef struct WorkerStart
+{
+	Oid			dbid;
+	uint32		serial;
+} WorkerStart;
 
-/* Has an invalidation come that consumers have not been compared with yet? */
-extern bool worker_options_in_doubt(void);
+/* -------------------------------------- session.c: a worker's transactions */
 
 /*
  * A worker's transactions begin and end with these: memory that is allocated
@@ -115,12 +118,13 @@ extern void worker_begin(void);
 extern void worker_commit(void);
 extern void worker_abort(void);
 
-/* What a worker is started with, in bgw_extra. */
-typedef struct WorkerStart
-{
-	Oid			dbid;
-	uint32		serial;
-} WorkerStart;
+/* ----------------------------------- assignment.c: reasons for a new look */
+
+/* Asks for another look at the catalog, soon. */
+extern void worker_look_again(void);
+
+/* Has an invalidation come that consumers have not been compared with yet? */
+extern bool worker_options_in_doubt(void);
 
 /* ------------------------------------------------ consumer.c: one consumer */
 
@@ -202,6 +206,23 @@ extern bool consumer_options_changed(Consumer *consumer);
 /* The same within the caller's transaction. */
 extern bool consumer_differs_from_catalog(const Consumer *consumer);
 
+/* What to do when the log is not the one that the position belongs to. */
+#define DROP_AND_CREATE "drop and create the view to count what the topic holds now"
+
+/* Messages that are known to be waiting in the log; -1: unknown. */
+extern int64 consumer_lag(const StreamPosition *positions, int n);
+
+/*
+ * An error while working for the consumer, after the transaction was aborted:
+ * it goes on later, or is failed.
+ */
+extern void consumer_handle_error(Consumer *consumer, ErrorData *error);
+
+/* Close, and try again after so many milliseconds. */
+extern void consumer_back_off(Consumer *consumer, int64 ms);
+
+/* ------------------------------------ contact.c: a consumer and its broker */
+
 /*
  * Does what the consumer's state asks for, up to CONSUMER_RUN; scratch is used
  * to read back single messages.  Never waits long.
@@ -216,18 +237,6 @@ extern bool consumer_log_in_doubt(Consumer *consumer);
 
 /* Partitions added, broker away or back, offsets reported: now and then. */
 extern void consumer_housekeeping(Consumer *consumer, TimestampTz now);
-
-/* Messages that are known to be waiting in the log; -1: unknown. */
-extern int64 consumer_lag(const StreamPosition *positions, int n);
-
-/*
- * An error while working for the consumer, after the transaction was aborted:
- * it goes on later, or is failed.
- */
-extern void consumer_handle_error(Consumer *consumer, ErrorData *error);
-
-/* Close, and try again after so many milliseconds. */
-extern void consumer_back_off(Consumer *consumer, int64 ms);
 
 /*
  * A batch could not be applied because somebody holds a lock: read it again
