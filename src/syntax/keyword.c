@@ -20,9 +20,9 @@
  * it answers with the number of that keyword and lets the keyword's offset
  * point to the text "continuous", until the next look-up.  So the grammar sees
  * CREATE MATERIALIZED VIEW, or CREATE OR REPLACE UNLOGGED VIEW (grammatical,
- * but otherwise always refused later).  utility.c asks keyword_written()
- * which word it really was.  No code is patched and no executable memory
- * touched; what changes are three pointers.
+ * but otherwise always refused later).  keyword_written() tells which word it
+ * really was.  No code is patched and no executable memory touched; what
+ * changes are three pointers.
  *
  * Why this is safe:
  *
