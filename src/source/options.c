@@ -15,7 +15,8 @@
  * given with SASL, as the default is Kerberos.
  *
  * Secrets are kept out of servers and tables, whose options everybody can
- * read.  A value that librdkafka would refuse is refused here, by asking it.
+ * read.  A value that librdkafka would refuse is refused here, by asking it;
+ * the values of other options are checked in option_values.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,13 +31,11 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
-#include "common/int.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "source/options.h"
@@ -66,20 +65,9 @@ typedef struct OptionRule
 	CheckValue	check;			/* for what librdkafka does not check; or NULL */
 } OptionRule;
 
-static void check_not_empty(const char *name, const char *value);
-static void check_mechanism(const char *name, const char *value);
-static void check_topic(const char *name, const char *value);
-static void check_format(const char *name, const char *value);
-static void check_time(const char *name, const char *value);
-static void check_on_error(const char *name, const char *value);
-static void check_count(const char *name, const char *value);
-static void check_path(const char *name, const char *value);
-static void check_unit(const char *name, const char *value);
-static void check_metadata(const char *name, const char *value);
-
 static const OptionRule rules[] = {
 	/* connections */
-	{"bootstrap_servers", SERVER, check_not_empty},
+	{"bootstrap_servers", SERVER, option_check_not_empty},
 	{"client_id", SERVER | TABLE, NULL},
 	{"client_rack", SERVER | TABLE | CONSUMER, NULL},
 	{"broker_address_family", SERVER, NULL},
@@ -120,9 +108,9 @@ static const OptionRule rules[] = {
 	{"ssl_key_pem", MAPPING | SECRET, NULL},
 	{"ssl_key_password", MAPPING | SECRET, NULL},
 	{"ssl_keystore_password", MAPPING | SECRET, NULL},
-	{"sasl_mechanism", SERVER | MAPPING, check_mechanism},
-	{"sasl_mechanisms", SERVER | MAPPING, check_mechanism},
-	{"sasl_username", SERVER | MAPPING, check_not_empty},
+	{"sasl_mechanism", SERVER | MAPPING, option_check_mechanism},
+	{"sasl_mechanisms", SERVER | MAPPING, option_check_mechanism},
+	{"sasl_username", SERVER | MAPPING, option_check_not_empty},
 	{"sasl_password", MAPPING | SECRET, NULL},
 	{"sasl_kerberos_service_name", SERVER | MAPPING | SUPERUSER, NULL},
 	{"sasl_kerberos_principal", SERVER | MAPPING | SUPERUSER, NULL},
@@ -147,20 +135,20 @@ static const OptionRule rules[] = {
 	{"batch_num_messages", SERVER | TABLE | PRODUCER, NULL},
 
 	/* streams */
-	{"topic", TABLE | OURS, check_topic},
-	{"format", TABLE | OURS, check_format},
-	{"event_time", TABLE | OURS, check_not_empty},
-	{"watermark_delay", TABLE | OURS, check_time},
-	{"watermark_max_ahead", TABLE | OURS, check_time},
-	{"idle_timeout", TABLE | OURS, check_time},
-	{"on_error", TABLE | OURS, check_on_error},
-	{"reject_limit", TABLE | OURS, check_count},
-	{"group_id", TABLE | OURS, check_not_empty},
+	{"topic", TABLE | OURS, option_check_topic},
+	{"format", TABLE | OURS, option_check_format},
+	{"event_time", TABLE | OURS, option_check_not_empty},
+	{"watermark_delay", TABLE | OURS, option_check_time},
+	{"watermark_max_ahead", TABLE | OURS, option_check_time},
+	{"idle_timeout", TABLE | OURS, option_check_time},
+	{"on_error", TABLE | OURS, option_check_on_error},
+	{"reject_limit", TABLE | OURS, option_check_count},
+	{"group_id", TABLE | OURS, option_check_not_empty},
 
 	/* columns */
-	{"path", COLUMN | OURS, check_path},
-	{"unit", COLUMN | OURS, check_unit},
-	{"metadata", COLUMN | OURS, check_metadata},
+	{"path", COLUMN | OURS, option_check_path},
+	{"unit", COLUMN | OURS, option_check_unit},
+	{"metadata", COLUMN | OURS, option_check_metadata},
 };
 
 /* Properties that users know from other consumers, and that are refused. */
@@ -361,181 +349,6 @@ check_option(int place, const char *name, const char *value)
 		rule->check(name, value);
 	if ((rule->flags & OURS) == 0)
 		check_property(rule, value);
-}
-
-/* ------------------------------------------------------------------ values */
-
-/* An option that must be one of a few words. */
-static void
-check_word(const char *name, const char *value, const char *const *words, int nwords)
-{
-	StringInfoData list;
-
-	for (int i = 0; i < nwords; i++)
-	{
-		if (strcmp(words[i], value) == 0)
-			return;
-	}
-
-	initStringInfo(&list);
-	for (int i = 0; i < nwords; i++)
-		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", words[i]);
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-			 errhint("Valid values are: %s.", list.data)));
-}
-
-static void
-check_not_empty(const char *name, const char *value)
-{
-	if (value[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("option \"%s\" must not be empty", name)));
-}
-
-static void
-check_mechanism(const char *name, const char *value)
-{
-	static const char *const words[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"};
-
-	check_word(name, value, words, lengthof(words));
-	if (strcmp(value, "GSSAPI") == 0 && !superuser())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only superusers may set option \"%s\" to \"%s\"", name, value),
-				 errdetail("Kerberos runs a command on the database server.")));
-}
-
-static void
-check_topic(const char *name, const char *value)
-{
-	size_t		len = strlen(value);
-
-	if (len == 0 || len > 249 || strcmp(value, ".") == 0 || strcmp(value, "..") == 0 ||
-		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != len)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid name of a Kafka topic: \"%s\"", value),
-				 errdetail("A topic's name has 1 to 249 letters, digits, dots, underscores and hyphens.")));
-}
-
-static void
-check_format(const char *name, const char *value)
-{
-	if (strcmp(value, "json") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("format \"%s\" is not supported yet", value),
-				 errhint("The format of streams is \"json\".")));
-}
-
-int64
-option_microseconds(const char *name, const char *value)
-{
-	Interval   *interval;
-	int64		days;
-	int64		result;
-
-	if (strcmp(name, "watermark_max_ahead") == 0 && pg_strcasecmp(value, "none") == 0)
-		return NO_MAX_AHEAD;
-
-	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(value),
-													 ObjectIdGetDatum(InvalidOid),
-													 Int32GetDatum(-1)));
-	if (interval->month != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("option \"%s\" must not have months or years: \"%s\"", name, value),
-				 errdetail("Their length depends on the calendar.")));
-	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &days) ||
-		pg_add_s64_overflow(days, interval->time, &result) ||
-		result >= NO_MAX_AHEAD)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("option \"%s\" is out of range: \"%s\"", name, value)));
-	if (result < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("option \"%s\" must not be negative: \"%s\"", name, value)));
-	return result;
-}
-
-static void
-check_time(const char *name, const char *value)
-{
-	(void) option_microseconds(name, value);
-}
-
-static void
-check_on_error(const char *name, const char *value)
-{
-	static const char *const words[] = {"stop", "ignore"};
-
-	check_word(name, value, words, lengthof(words));
-}
-
-int64
-option_count(const char *name, const char *value)
-{
-	int64		count = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(value)));
-
-	if (count <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("option \"%s\" must be greater than zero: \"%s\"", name, value)));
-	return count;
-}
-
-static void
-check_count(const char *name, const char *value)
-{
-	(void) option_count(name, value);
-}
-
-/* A JSON Pointer, or names with dots between them. */
-static void
-check_path(const char *name, const char *value)
-{
-	size_t		len = strlen(value);
-
-	check_not_empty(name, value);
-	if (value[0] != '/' &&
-		(value[0] == '.' || value[len - 1] == '.' || strstr(value, "..") != NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid path: \"%s\"", value),
-				 errhint("A name that is empty or holds a dot needs a JSON Pointer, such as \"/a/b.c\".")));
-	if (value[0] == '/')
-	{
-		for (const char *c = value; *c; c++)
-		{
-			if (*c == '~' && c[1] != '0' && c[1] != '1')
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						 errmsg("invalid path: \"%s\"", value),
-						 errdetail("In a JSON Pointer, \"~\" is written \"~0\" and \"/\" in a name \"~1\".")));
-		}
-	}
-}
-
-static void
-check_unit(const char *name, const char *value)
-{
-	static const char *const words[] = {"s", "ms", "us"};
-
-	check_word(name, value, words, lengthof(words));
-}
-
-static void
-check_metadata(const char *name, const char *value)
-{
-	static const char *const words[] = {
-		"topic", "partition", "offset", "timestamp", "headers", "key", "value"
-	};
-
-	check_word(name, value, words, lengthof(words));
 }
 
 /* ------------------------------------------------- options that go together */

@@ -33,6 +33,8 @@ typedef enum KafkaRole
  */
 extern List *kafka_properties(Oid relid, Oid serverid, Oid userid, KafkaRole role);
 
+/* ---- option_values.c */
+
 /*
  * The value of a table option that is a time: in microseconds, "none" as
  * NO_MAX_AHEAD.  Errors if it is no time, negative, or has months.
@@ -41,5 +43,17 @@ extern int64 option_microseconds(const char *name, const char *value);
 
 /* The value of reject_limit.  Errors if it is no positive integer. */
 extern int64 option_count(const char *name, const char *value);
+
+/* Checks: an error that names the option if the value will not do. */
+extern void option_check_not_empty(const char *name, const char *value);
+extern void option_check_mechanism(const char *name, const char *value);
+extern void option_check_topic(const char *name, const char *value);
+extern void option_check_format(const char *name, const char *value);
+extern void option_check_time(const char *name, const char *value);
+extern void option_check_on_error(const char *name, const char *value);
+extern void option_check_count(const char *name, const char *value);
+extern void option_check_path(const char *name, const char *value);
+extern void option_check_unit(const char *name, const char *value);
+extern void option_check_metadata(const char *name, const char *value);
 
 #endif							/* KAPPA_OPTIONS_H */

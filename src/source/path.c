@@ -57,13 +57,16 @@ column_path_parse(const char *path)
 		if (pointer ? !unescape_step(step) : *step == '\0')
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid path \"%s\"", path),
-					 errhint("A path is a list of keys with dots between them, or a JSON Pointer.")));
+					 errmsg("invalid path: \"%s\"", path),
+					 pointer
+					 ? errdetail("In a JSON Pointer, \"~\" is written \"~0\" and \"/\" in a name \"~1\".")
+					 : errhint("A name that is empty or holds a dot needs a JSON Pointer, such as \"/a/b.c\".")));
 		result = lappend(result, makeString(step));
 		if (list_length(result) > MAX_PATH_STEPS)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("path has more than %d steps", MAX_PATH_STEPS)));
+					 errmsg("invalid path: \"%s\"", path),
+					 errdetail("It has more than %d steps.", MAX_PATH_STEPS)));
 		if (end == NULL)
 			return result;
 		start = end + 1;

@@ -74,6 +74,9 @@ ALTER FOREIGN TABLE options_stream ADD COLUMN c text OPTIONS (pth 'a.b');
 ALTER FOREIGN TABLE options_stream ADD COLUMN c text OPTIONS (path '');
 ALTER FOREIGN TABLE options_stream ADD COLUMN c text OPTIONS (path 'a..b');
 ALTER FOREIGN TABLE options_stream ADD COLUMN c text OPTIONS (path '/a~b');
+DO $$ BEGIN
+    EXECUTE format('ALTER FOREIGN TABLE options_stream ADD COLUMN c text OPTIONS (path %L)', repeat('/a', 65));
+END $$;
 ALTER FOREIGN TABLE options_stream ADD COLUMN c text OPTIONS (metadata 'offsets');
 ALTER FOREIGN TABLE options_stream ADD COLUMN c text OPTIONS (metadata 'offset', path 'a');
 ALTER FOREIGN TABLE options_stream ADD COLUMN c timestamptz OPTIONS (unit 'minutes');
