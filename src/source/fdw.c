@@ -5,9 +5,11 @@
  *
  * A scan of a stream returns messages as they come; PostgreSQL filters.  The
  * plan tells the scan which columns the query uses, since the others need not
- * be decoded, and which stretch of the log conditions leave (seek.c).  Whether a scan reads the topic or is fed a batch is not known
+ * be decoded, and which conditions bound the stretch of the log that is to be
+ * read (seek.c).  Whether a scan reads the topic or is fed a batch is not known
  * before it is executed (scan.c); a worker says beforehand how many rows to
- * expect, so that the plan suits the batch.
+ * expect, so that the plan suits the batch.  Otherwise they are estimated
+ * (estimate.c), which may take a question to the broker.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,15 +27,13 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "source/estimate.h"
 #include "source/modify.h"
 #include "source/scan.h"
 #include "source/seek.h"
 #include "source/source.h"
 
 PG_FUNCTION_INFO_V1(kafka_fdw_handler);
-
-/* What is expected of a topic about which nothing is known. */
-#define DEFAULT_ROWS		1000000
 
 /* First contact with the broker, and decoding a message, in the planner's unit. */
 #define STARTUP_COST		100.0
@@ -49,11 +49,20 @@ stream_feed_expect(Oid relid, double rows)
 	expected_rows = rows;
 }
 
+/* Keeps the conditions that are seeks for get_plan(). */
 static void
 get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 {
-	baserel->tuples = relid == expected_relid ? expected_rows : DEFAULT_ROWS;
-	set_baserel_size_estimates(root, baserel);
+	List	   *terms = seek_find_terms(baserel, relid);
+
+	baserel->fdw_private = terms;
+	if (relid == expected_relid)
+	{
+		baserel->tuples = expected_rows;
+		set_baserel_size_estimates(root, baserel);
+	}
+	else
+		estimate_size(root, baserel, relid, terms);
 }
 
 static void
@@ -106,12 +115,13 @@ static ForeignScan *
 get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid relid, ForeignPath *path,
 		 List *tlist, List *clauses, Plan *outer_plan)
 {
+	List	   *terms = baserel->fdw_private;
+
 	return make_foreignscan(tlist,
 							extract_actual_clauses(clauses, false),
 							baserel->relid,
-							NIL,
-							list_make2(used_columns(baserel, relid),
-									   seek_plan(baserel, relid)),
+							seek_exprs(terms),
+							list_make2(used_columns(baserel, relid), seek_private(terms)),
 							NIL, NIL,
 							outer_plan);
 }

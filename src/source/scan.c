@@ -6,12 +6,14 @@
  * Between the start of the executor and a scan's first row, somebody may
  * attach a StreamFeed; then the rows are the feed's.  Otherwise the scan
  * reads history: from each partition's first retained message up to the end
- * that the log had at the first row, less what conditions exclude (seek.c).  So starting the executor must cost
- * nothing and touch no broker: everything is made at the first row.
+ * that the log had at the first row, less what conditions exclude (seek.c).  So
+ * starting the executor must cost nothing and touch no broker: everything is
+ * made at the first row.
  *
  * What arrives while the scan runs lies behind its end and is passed over,
- * also when it starts again, so a rescan sees the same rows (retention
- * permitting: if a message has gone meanwhile, that is an error).
+ * also when it starts again, so a rescan sees the same log (retention
+ * permitting: if a message has gone meanwhile, that is an error), if perhaps
+ * another stretch of it: with other parameters, conditions exclude other parts.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,12 +27,12 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "source/extent.h"
 #include "source/scan.h"
 #include "source/seek.h"
 #include "source/source.h"
 
-/* What is read ahead by librdkafka, and what is copied at a time. */
-#define READ_AHEAD_BYTES	(64 * 1024 * 1024)
+/* What is copied at a time. */
 #define BATCH_BYTES			(4 * 1024 * 1024)
 #define BATCH_MESSAGES		10000
 
@@ -51,9 +53,17 @@ typedef struct StreamScan
 	StreamDecoder *decoder;
 	MessageBatch *batch;
 	int			next;			/* message of the batch */
-	int			npartitions;
-	StreamPosition *start;		/* of each partition */
-	int64	   *end;			/* of each partition, at the start of the scan */
+	SeekState  *seek;
+	bool		stale;			/* parameters have changed since */
+	MemoryContext stretch;		/* holds bounds and part */
+	int			nstretches;		/* so far */
+	SeekBounds	bounds;
+
+	LogExtent	log;			/* what there was at the first row */
+	LogExtent	part;			/* what is to be read of it */
+	LogExtent	assigned;		/* what the reader reads: that, or more */
+	bool		all_tried;		/* change_stretch() */
+
 	int64		nbatches;		/* since the start */
 	bool		exhausted;		/* the batch is the last one */
 	int64		ignored;		/* bad messages since the start */
@@ -86,90 +96,108 @@ raise_trouble(StreamScan *scan)
 }
 
 /*
- * Learns the first and end offsets of n partitions, within the bounds; false: not
- * in that time.
+ * Learns which stretch of which partitions is to be read.  False: not in that
+ * time.
  */
 static bool
-ask_offsets(StreamScan *scan, const SeekBounds *bounds, int n, int64 *first, int timeout_ms)
+find_stretch(StreamScan *scan, bool executing, int timeout_ms)
 {
-	int64	   *at = palloc(n * sizeof(int64));
+	MemoryContext oldcontext;
+	bool		found;
 
-	if (!stream_reader_offsets(scan->reader, n, first, scan->end, timeout_ms))
-		return false;
-	if (bounds->time_from != DT_NOBEGIN &&
-		!stream_reader_offsets_at(scan->reader, n, bounds->time_from, at, timeout_ms))
-		return false;
-
-	for (int i = 0; i < n; i++)
-	{
-		first[i] = Max(first[i], bounds->offset_from);
-		if (bounds->time_from != DT_NOBEGIN)
-			first[i] = Max(first[i], at[i]);
-		if (bounds->offset_to < scan->end[i])
-			scan->end[i] = Max(bounds->offset_to, -1) + 1;
-	}
-	return true;
+	MemoryContextReset(scan->stretch);
+	oldcontext = MemoryContextSwitchTo(scan->stretch);
+	scan->bounds = seek_evaluate(scan->seek, executing);
+	found = extent_narrow(&scan->part, &scan->log, &scan->bounds, scan->reader, timeout_ms);
+	MemoryContextSwitchTo(oldcontext);
+	return found;
 }
 
-/* Learns which stretch of which partitions is to be read; false: not in that time. */
-static bool
-find_bounds(StreamScan *scan, const SeekBounds *bounds, int timeout_ms)
-{
-	int64	   *first;
-	int			n;
-
-	n = stream_reader_partitions(scan->reader, timeout_ms);
-	if (n < 0)
-		return false;
-
-	first = palloc(n * sizeof(int64));
-	scan->end = palloc(n * sizeof(int64));
-	if (!ask_offsets(scan, bounds, n, first, timeout_ms))
-		return false;
-
-	scan->start = palloc0(n * sizeof(StreamPosition));
-	scan->npartitions = 0;
-	for (int i = 0; i < n; i++)
-	{
-		StreamPosition *position = &scan->start[scan->npartitions];
-
-		if (first[i] >= scan->end[i] ||
-			i < bounds->partition_from || i > bounds->partition_to)
-			continue;
-		position->partition = i;
-		position->next_offset = first[i];
-		position->end_offset = -1;
-		position->last_offset = -1;
-		scan->npartitions++;
-	}
-	return true;
-}
-
-/* From the start, again. */
+/* Lets the reader read this part of the log, from its start. */
 static void
-assign_start(StreamScan *scan)
+assign(StreamScan *scan, const LogExtent *part)
 {
-	scan->next = 0;
-	scan->ignored = 0;
+	StreamPosition *start = palloc0((part->npartitions + 1) * sizeof(StreamPosition));
+	int			n = 0;
 
-	/* A short history is still there. */
-	if (scan->nbatches == 1)
-		return;
-	stream_reader_assign(scan->reader, scan->start, scan->npartitions);
+	for (int i = 0; i < part->npartitions; i++)
+	{
+		scan->assigned.first[i] = part->first[i];
+		scan->assigned.end[i] = part->end[i];
+		if (part->first[i] >= part->end[i])
+			continue;
+		start[n].partition = i;
+		start[n].next_offset = part->first[i];
+		start[n].end_offset = -1;
+		start[n].last_offset = -1;
+		n++;
+	}
+	stream_reader_assign(scan->reader, start, n);
+	pfree(start);
 	message_batch_reset(scan->batch);
-	scan->exhausted = scan->npartitions == 0;
+	scan->exhausted = n == 0;
 	scan->nbatches = 0;
 }
 
-static void
-open_reader(ForeignScanState *node)
+/*
+ * Does the batch hold what is to be read, or will it, together with whatever
+ * else has been assigned?
+ */
+static bool
+is_held(StreamScan *scan)
 {
-	StreamScan *scan = node->fdw_state;
+	if (scan->nbatches > 1 ||
+		(!scan->exhausted && extent_messages(&scan->assigned) > BATCH_MESSAGES))
+		return false;
+	for (int i = 0; i < scan->part.npartitions; i++)
+	{
+		if (scan->part.first[i] < scan->part.end[i] &&
+			(scan->part.first[i] < scan->assigned.first[i] ||
+			 scan->part.end[i] > scan->assigned.end[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Whose rights, and whose user mapping, the scan has. */
+static Oid
+scan_user(ForeignScanState *node)
+{
 	Oid			userid = foreign_scan_check_as(node);
 
-	if (!OidIsValid(userid))
-		userid = GetUserId();
-	scan->reader = stream_reader_open(scan->stream, userid, READ_AHEAD_BYTES);
+	return OidIsValid(userid) ? userid : GetUserId();
+}
+
+/* Where the conditions' values are. */
+static void
+prepare_seek(ForeignScanState *node)
+{
+	StreamScan *scan = node->fdw_state;
+	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
+	MemoryContext oldcontext;
+
+	if (scan->seek)
+		return;
+	oldcontext = MemoryContextSwitchTo(scan->context);
+	scan->stretch = AllocSetContextCreate(scan->context, "pg_kappa stretch",
+										  ALLOCSET_SMALL_SIZES);
+	scan->seek = seek_begin(list_nth(plan->fdw_private, SCAN_SEEK), plan->fdw_exprs,
+							&node->ss.ps);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Learns what there is to read, as far as that can be known.  False: not in that time. */
+static bool
+open_log(ForeignScanState *node, bool executing, int timeout_ms)
+{
+	StreamScan *scan = node->fdw_state;
+	Oid			userid = scan_user(node);
+
+	prepare_seek(node);
+	scan->stream = stream_open(RelationGetRelid(node->ss.ss_currentRelation));
+	scan->reader = extent_reader(scan->stream, userid);
+	return extent_ask(&scan->log, scan->stream, userid, scan->reader, timeout_ms) &&
+		find_stretch(scan, executing, timeout_ms);
 }
 
 /* Everything that was put off until the first row. */
@@ -179,23 +207,69 @@ open_history(ForeignScanState *node)
 	StreamScan *scan = node->fdw_state;
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Bitmapset  *columns = NULL;
-	SeekBounds	bounds;
 	MemoryContext oldcontext = MemoryContextSwitchTo(scan->context);
 	ListCell   *lc;
 
+	if (!open_log(node, true, CONTACT_TIMEOUT_MS))
+		raise_trouble(scan);
+
 	foreach(lc, (List *) list_nth(plan->fdw_private, SCAN_COLUMNS))
 		columns = bms_add_member(columns, lfirst_int(lc));
-
-	scan->stream = stream_open(RelationGetRelid(node->ss.ss_currentRelation));
 	scan->decoder = stream_decoder_create(scan->stream, columns, NULL, scan->context);
 	scan->batch = message_batch_create(scan->context);
-	open_reader(node);
-	bounds = seek_bounds(list_nth(plan->fdw_private, SCAN_SEEK));
-	if (!find_bounds(scan, &bounds, CONTACT_TIMEOUT_MS))
-		raise_trouble(scan);
-	assign_start(scan);
+	scan->assigned.first = palloc((scan->log.npartitions + 1) * sizeof(int64));
+	scan->assigned.end = palloc((scan->log.npartitions + 1) * sizeof(int64));
+	scan->nstretches = 1;
+	assign(scan, &scan->part);
 
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Parameters have changed: another stretch of the same log.  Fetching one takes
+ * a reader tens of milliseconds.  So if everything that the parameters can ask
+ * for may fit into one batch, try that.
+ */
+static void
+change_stretch(StreamScan *scan)
+{
+	SeekBounds	bounds;
+	LogExtent	all;
+
+	if (!find_stretch(scan, true, CONTACT_TIMEOUT_MS))
+		raise_trouble(scan);
+	scan->stale = false;
+	scan->nstretches++;
+	scan->next = 0;
+	scan->ignored = 0;
+	if (is_held(scan))
+		return;
+
+	if (!scan->all_tried)
+	{
+		scan->all_tried = true;
+		bounds = seek_evaluate(scan->seek, false);
+		if (!extent_narrow(&all, &scan->log, &bounds, scan->reader, CONTACT_TIMEOUT_MS))
+			raise_trouble(scan);
+		if (extent_messages(&all) <= BATCH_MESSAGES)
+		{
+			assign(scan, &all);
+			return;
+		}
+	}
+	assign(scan, &scan->part);
+}
+
+/* From the start, again. */
+static void
+restart(StreamScan *scan)
+{
+	scan->next = 0;
+	scan->ignored = 0;
+
+	/* A short history is still there, or its beginning. */
+	if (scan->nbatches > 1)
+		assign(scan, &scan->part);
 }
 
 /* Has every partition been read up to where it ended when the scan began? */
@@ -206,36 +280,57 @@ reached_end(StreamScan *scan)
 	{
 		StreamPosition *position = &scan->batch->positions[i];
 
-		if (position->next_offset < scan->end[position->partition])
+		if (position->next_offset < scan->assigned.end[position->partition])
 			return false;
 	}
 	return true;
 }
 
-/* Waits for more messages; sets exhausted when none are left to come. */
+/* Makes room. */
+static void
+next_batch(StreamScan *scan)
+{
+	message_batch_reset(scan->batch);
+	scan->next = 0;
+	scan->nbatches++;
+}
+
+/*
+ * Waits for more messages; sets exhausted when none are left to come.  The first
+ * batch is filled, as often as something comes, so that a short history stays
+ * in memory; each later one takes the place of the one before.
+ */
 static void
 read_more(StreamScan *scan)
 {
 	TimestampTz contact = GetCurrentTimestamp();
 
-	message_batch_reset(scan->batch);
-	scan->next = 0;
-	scan->nbatches++;
+	if (scan->nbatches != 1 || scan->batch->count >= BATCH_MESSAGES ||
+		scan->batch->bytes >= BATCH_BYTES)
+		next_batch(scan);
 	for (;;)
 	{
+		StreamReaderState state;
 		int			count;
 
 		CHECK_FOR_INTERRUPTS();
-		count = stream_reader_read(scan->reader, scan->batch, BATCH_MESSAGES, BATCH_BYTES);
+		count = stream_reader_read(scan->reader, scan->batch, BATCH_MESSAGES,
+								   scan->batch->bytes + BATCH_BYTES);
 		scan->exhausted = reached_end(scan);
 		if (count > 0 || scan->exhausted)
 			return;
 
-		if (stream_reader_state(scan->reader).ok)
+		state = stream_reader_state(scan->reader);
+		if (state.ok)
 			contact = GetCurrentTimestamp();
 		else if (TimestampDifferenceExceeds(contact, GetCurrentTimestamp(), CONTACT_TIMEOUT_MS))
 			raise_trouble(scan);
-		stream_reader_wait(scan->reader, 1000);
+
+		/* A message that does not fit any more? */
+		if (state.queued_messages > 0 && scan->batch->count > 0)
+			next_batch(scan);
+		else
+			stream_reader_wait(scan->reader, 1000);
 	}
 }
 
@@ -256,7 +351,8 @@ next_message(StreamScan *scan)
 		}
 
 		message = &scan->batch->messages[scan->next++];
-		if (message->offset < scan->end[message->partition])
+		if (message->offset >= scan->part.first[message->partition] &&
+			message->offset < scan->part.end[message->partition])
 		{
 			scan->messages++;
 			return message;
@@ -331,6 +427,8 @@ scan_next(ForeignScanState *node)
 
 	if (scan->reader == NULL)
 		open_history(node);
+	else if (scan->stale)
+		change_stretch(scan);
 	if (next_row(scan, slot))
 		ExecStoreVirtualTuple(slot);
 	return slot;
@@ -343,8 +441,10 @@ scan_restart(ForeignScanState *node)
 
 	if (scan->feed)
 		scan->feed->rewind(scan->feed);
-	else if (scan->reader)
-		assign_start(scan);
+	else if (scan->reader && seek_changed(scan->seek))
+		scan->stale = true;
+	else if (scan->reader && !scan->stale)
+		restart(scan);
 }
 
 void
@@ -364,19 +464,18 @@ scan_end(ForeignScanState *node)
 }
 
 /*
- * For EXPLAIN without ANALYZE: what would be read, if the broker says so soon.
+ * For EXPLAIN without ANALYZE: what would be read, if the broker says so soon,
+ * and did not fail to do so a moment ago, while planning.
  */
 static bool
-preview_bounds(ForeignScanState *node)
+preview_stretch(ForeignScanState *node)
 {
 	StreamScan *scan = node->fdw_state;
-	SeekBounds	bounds = seek_bounds(list_nth(castNode(ForeignScan, node->ss.ps.plan)->fdw_private,
-											  SCAN_SEEK));
 	bool		known;
 
-	scan->stream = stream_open(RelationGetRelid(node->ss.ss_currentRelation));
-	open_reader(node);
-	known = find_bounds(scan, &bounds, EXPLAIN_TIMEOUT_MS);
+	if (extent_is_away(RelationGetRelid(node->ss.ss_currentRelation), scan_user(node)))
+		return false;
+	known = open_log(node, false, EXPLAIN_TIMEOUT_MS);
 	stream_reader_close(scan->reader);
 	scan->reader = NULL;
 	return known;
@@ -386,21 +485,26 @@ preview_bounds(ForeignScanState *node)
 static void
 explain_offsets(StreamScan *scan, ExplainState *es)
 {
+	const LogExtent *part = &scan->part;
 	StringInfoData line;
-	int64		count = 0;
+	StringInfoData list;
+	int			n = 0;
 
-	for (int i = 0; i < scan->npartitions; i++)
-		count += scan->end[scan->start[i].partition] - scan->start[i].next_offset;
+	initStringInfo(&list);
+	for (int i = 0; i < part->npartitions; i++)
+	{
+		if (part->first[i] >= part->end[i] || ++n > EXPLAIN_PARTITIONS)
+			continue;
+		appendStringInfo(&list, "%s%d: " INT64_FORMAT " to " INT64_FORMAT,
+						 n > 1 ? ", " : "", i, part->first[i], part->end[i] - 1);
+	}
 
 	initStringInfo(&line);
-	appendStringInfo(&line, INT64_FORMAT " in %d partitions", count, scan->npartitions);
-	for (int i = 0; i < scan->npartitions && scan->npartitions <= EXPLAIN_PARTITIONS; i++)
-		appendStringInfo(&line, "%s%d: " INT64_FORMAT " to " INT64_FORMAT,
-						 i == 0 ? " (" : ", ", scan->start[i].partition,
-						 scan->start[i].next_offset,
-						 scan->end[scan->start[i].partition] - 1);
-	if (scan->npartitions > 0 && scan->npartitions <= EXPLAIN_PARTITIONS)
-		appendStringInfoChar(&line, ')');
+	appendStringInfo(&line, "%s" INT64_FORMAT " in %d partitions",
+					 seek_is_complete(scan->seek) ? "" : "at most ",
+					 extent_messages(part), n);
+	if (n > 0 && n <= EXPLAIN_PARTITIONS)
+		appendStringInfo(&line, " (%s)", list.data);
 	ExplainPropertyText("Offsets", line.data, es);
 }
 
@@ -408,16 +512,24 @@ void
 scan_explain(ForeignScanState *node, ExplainState *es)
 {
 	StreamScan *scan = node->fdw_state;
-	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
+	bool		known;
 
 	ExplainPropertyText("Topic",
 						stream_open(RelationGetRelid(node->ss.ss_currentRelation))->topic, es);
-	seek_explain(list_nth(plan->fdw_private, SCAN_SEEK), es);
-	if (scan->feed)
-		return;
-	if (scan->reader != NULL || (!es->analyze && preview_bounds(node)))
+	prepare_seek(node);
+	if (scan->reader != NULL)
+		known = scan->nstretches == 1;
+	else
+		known = !scan->feed && (node->ss.ps.state->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) &&
+			preview_stretch(node);
+
+	/* Of several stretches, what they have in common. */
+	if (!known)
+		scan->bounds = seek_evaluate(scan->seek, false);
+	seek_explain(scan->seek, &scan->bounds, es);
+	if (known)
 		explain_offsets(scan, es);
-	if (es->analyze)
+	if (es->analyze && !scan->feed)
 		ExplainPropertyInteger("Messages Read", NULL, scan->messages, es);
 }
 

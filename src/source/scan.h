@@ -16,7 +16,7 @@
 
 /* ForeignScan.fdw_private, a list of: */
 #define SCAN_COLUMNS	0		/* attribute numbers that the query uses (IntList) */
-#define SCAN_SEEK		1		/* what to read of the log, see seek.h */
+#define SCAN_SEEK		1		/* what fdw_exprs are, see seek.h */
 
 extern void scan_begin(ForeignScanState *node, int eflags);
 extern TupleTableSlot *scan_next(ForeignScanState *node);

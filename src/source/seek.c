@@ -3,13 +3,17 @@
  * seek.c
  *	  From conditions to the stretch of the log that a scan reads.
  *
- * Comparisons of a metadata column with a constant bound what has to be read:
- * the partition (one, or a range), the offset (from both sides) and the
+ * Comparisons of a metadata column with a value bound what has to be read: the
+ * partition (a range, or a set by IN), the offset (from both sides) and the
  * message's timestamp (from below: messages lie in the order of offsets, and
  * the broker knows the first offset whose timestamp is not below a given one,
- * but a later message may well be older).  Conditions that are not understood
- * bound nothing, and PostgreSQL checks all of them for each row anyway, so a
- * bound only ever has to be wide enough.
+ * but a later message may well be older).  The value is any expression that is
+ * the same for all messages: no column of the stream, nothing VOLATILE.  The
+ * planner keeps these terms in the plan (fdw_exprs); when the scan starts, and
+ * again when parameters have changed, they are evaluated.
+ *
+ * Conditions that are not understood bound nothing, and PostgreSQL checks all
+ * of them for each row anyway, so a bound only ever has to be wide enough.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,12 +23,19 @@
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "executor/executor.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
-#include "nodes/makefuncs.h"
-#include "nodes/pathnodes.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/array.h"
+#include "utils/date.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
@@ -34,192 +45,563 @@
 #define NO_LOWER	PG_INT64_MIN
 #define NO_UPPER	PG_INT64_MAX
 
-/* What the option metadata of a column says, or NULL. */
-static char *
-column_metadata(Oid relid, AttrNumber attnum)
+/* EXPLAIN lists so many partitions of a set. */
+#define EXPLAIN_PARTITIONS	16
+
+struct SeekState
 {
-	ListCell   *lc;
+	PlanState  *node;
+	ExprContext *econtext;
+	List	   *terms;
+	List	   *values;			/* of each term: its ExprState */
+	Bitmapset  *params;			/* parameters of the executor that terms use */
+};
 
-	if (attnum <= 0)
-		return NULL;
-	foreach(lc, GetForeignColumnOptions(relid, attnum))
-	{
-		DefElem    *option = lfirst(lc);
+/* ----------------------------------------------------------------- bounds */
 
-		if (strcmp(option->defname, "metadata") == 0)
-			return defGetString(option);
-	}
-	return NULL;
+SeekBounds
+seek_everything(void)
+{
+	SeekBounds	bounds = {false, NO_LOWER, NO_UPPER, NULL, 0, NO_LOWER, NO_UPPER,
+	DT_NOBEGIN, DT_NOEND};
+
+	return bounds;
 }
 
-/* The value of a constant integer. */
+static int
+compare_int64(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return (left > right) - (left < right);
+}
+
+bool
+seek_includes(const SeekBounds *bounds, int64 partition)
+{
+	if (bounds->nothing ||
+		partition < bounds->partition_from || partition > bounds->partition_to)
+		return false;
+	return bounds->partitions == NULL ||
+		bsearch(&partition, bounds->partitions, bounds->npartitions,
+				sizeof(int64), compare_int64) != NULL;
+}
+
+/* Narrows an inclusive range by "column <strategy> value"; false: nothing is left. */
 static bool
-integer_value(const Const *constant, int64 *value)
-{
-	switch (constant->consttype)
-	{
-		case INT2OID:
-			*value = DatumGetInt16(constant->constvalue);
-			return true;
-		case INT4OID:
-			*value = DatumGetInt32(constant->constvalue);
-			return true;
-		case INT8OID:
-			*value = DatumGetInt64(constant->constvalue);
-			return true;
-		default:
-			return false;
-	}
-}
-
-/* Narrows an inclusive range by "column <strategy> value". */
-static void
 narrow(int64 *from, int64 *to, int strategy, int64 value)
 {
-	if (strategy == BTEqualStrategyNumber ||
-		strategy == BTGreaterEqualStrategyNumber)
-		*from = Max(*from, value);
-	if (strategy == BTGreaterStrategyNumber && value < PG_INT64_MAX)
-		*from = Max(*from, value + 1);
-	if (strategy == BTEqualStrategyNumber ||
-		strategy == BTLessEqualStrategyNumber)
-		*to = Min(*to, value);
-	if (strategy == BTLessStrategyNumber && value > PG_INT64_MIN)
-		*to = Min(*to, value - 1);
+	switch (strategy)
+	{
+		case BTGreaterStrategyNumber:
+			if (value == PG_INT64_MAX)
+				return false;
+			*from = Max(*from, value + 1);
+			break;
+		case BTGreaterEqualStrategyNumber:
+			*from = Max(*from, value);
+			break;
+		case BTEqualStrategyNumber:
+			*from = Max(*from, value);
+			*to = Min(*to, value);
+			break;
+		case BTLessEqualStrategyNumber:
+			*to = Min(*to, value);
+			break;
+		case BTLessStrategyNumber:
+			if (value == PG_INT64_MIN)
+				return false;
+			*to = Min(*to, value - 1);
+			break;
+	}
+	return true;
 }
 
-/* Takes "metadata column <operator> constant" into account. */
+/*
+ * Narrows a range of timestamps.  Kafka counts milliseconds, we microseconds,
+ * and infinity has no neighbours: so < and > count as <= and >=.
+ */
 static void
-apply_comparison(SeekBounds *bounds, const char *metadata, Oid operator, const Const *constant)
+narrow_time(SeekBounds *bounds, int strategy, TimestampTz value)
 {
-	int			strategy;
-	int64		value;
+	if (strategy >= BTEqualStrategyNumber)
+		bounds->time_from = Max(bounds->time_from, value);
+	if (strategy <= BTEqualStrategyNumber)
+		bounds->time_to = Min(bounds->time_to, value);
+}
 
-	if (strcmp(metadata, "timestamp") == 0)
+/*
+ * A value as a number, or as a timestamp: what btree's operators make of one
+ * of another type in the same family.
+ */
+static int64
+comparable_value(Oid type, Datum value)
+{
+	int			overflow;
+
+	switch (type)
 	{
-		strategy = get_op_opfamily_strategy(operator,
-											lookup_type_cache(TIMESTAMPTZOID,
-															  TYPECACHE_BTREE_OPFAMILY)->btree_opf);
-		if (constant->consttype == TIMESTAMPTZOID &&
-			(strategy == BTEqualStrategyNumber ||
-			 strategy == BTGreaterStrategyNumber ||
-			 strategy == BTGreaterEqualStrategyNumber))
-			bounds->time_from = Max(bounds->time_from,
-									DatumGetTimestampTz(constant->constvalue));
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		case INT8OID:
+			return DatumGetInt64(value);
+		case TIMESTAMPTZOID:
+			return DatumGetTimestampTz(value);
+		case TIMESTAMPOID:
+			return timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
+		case DATEOID:
+			return date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
+		default:
+			elog(ERROR, "unexpected type %u of a seek", type);
+			return 0;
+	}
+}
+
+/* Narrows the bounds by "column <strategy> value". */
+static void
+apply_value(SeekBounds *bounds, SeekColumn column, int strategy, int64 value)
+{
+	bool		left = true;
+
+	switch (column)
+	{
+		case SEEK_PARTITION:
+			left = narrow(&bounds->partition_from, &bounds->partition_to, strategy, value);
+			break;
+		case SEEK_OFFSET:
+			left = narrow(&bounds->offset_from, &bounds->offset_to, strategy, value);
+			break;
+		case SEEK_TIMESTAMP:
+			narrow_time(bounds, strategy, value);
+			break;
+	}
+	if (!left)
+		bounds->nothing = true;
+}
+
+/* Leaves those of the partitions that are in the bounds. */
+static void
+apply_partitions(SeekBounds *bounds, int64 *partitions, int count)
+{
+	int			left = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if ((left == 0 || partitions[i] != partitions[left - 1]) &&
+			seek_includes(bounds, partitions[i]))
+			partitions[left++] = partitions[i];
+	}
+	bounds->partitions = partitions;
+	bounds->npartitions = left;
+	if (left == 0)
+		bounds->nothing = true;
+}
+
+/* Narrows the bounds by "column = ANY (array)". */
+static void
+apply_array(SeekBounds *bounds, const SeekTerm *term, ArrayType *array)
+{
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	int64	   *numbers;
+	int			found = 0;
+
+	get_typlenbyvalalign(term->type, &typlen, &typbyval, &typalign);
+	deconstruct_array(array, term->type, typlen, typbyval, typalign,
+					  &values, &nulls, &count);
+	numbers = palloc((count + 1) * sizeof(int64));
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+			numbers[found++] = comparable_value(term->type, values[i]);
+	}
+	if (found == 0)
+	{
+		bounds->nothing = true;
 		return;
 	}
 
-	strategy = get_op_opfamily_strategy(operator, INTEGER_BTREE_FAM_OID);
-	if (strategy == 0 || !integer_value(constant, &value))
-		return;
-	if (strcmp(metadata, "partition") == 0)
-		narrow(&bounds->partition_from, &bounds->partition_to, strategy, value);
-	else if (strcmp(metadata, "offset") == 0)
-		narrow(&bounds->offset_from, &bounds->offset_to, strategy, value);
+	qsort(numbers, found, sizeof(int64), compare_int64);
+	apply_value(bounds, term->column, BTGreaterEqualStrategyNumber, numbers[0]);
+	apply_value(bounds, term->column, BTLessEqualStrategyNumber, numbers[found - 1]);
+	if (term->column == SEEK_PARTITION)
+		apply_partitions(bounds, numbers, found);
 }
 
-/* Takes one condition into account, if it is a comparison with a constant. */
+/* Narrows the bounds by a term whose value is known. */
 static void
-apply_condition(SeekBounds *bounds, Node *clause, RelOptInfo *baserel, Oid relid)
+apply_term(SeekBounds *bounds, const SeekTerm *term, Datum value, bool isnull)
 {
-	OpExpr	   *comparison = (OpExpr *) clause;
-	Node	   *left;
-	Node	   *right;
-	Oid			operator;
-	char	   *metadata;
+	if (isnull)
+		bounds->nothing = true;
+	else if (term->any)
+		apply_array(bounds, term, DatumGetArrayTypeP(value));
+	else
+		apply_value(bounds, term->column, term->strategy,
+					comparable_value(term->type, value));
+}
 
-	if (!IsA(clause, OpExpr) || list_length(comparison->args) != 2)
-		return;
-	left = linitial(comparison->args);
-	right = lsecond(comparison->args);
-	operator = comparison->opno;
-	if (IsA(left, Const))
+/* --------------------------------------------------------------- planning */
+
+/* Is this a metadata column that one can seek by? */
+static bool
+find_column(Node *node, Index varno, Oid relid, SeekColumn *column)
+{
+	ListCell   *lc;
+	Var		   *var;
+
+	/* Casts that keep the value. */
+	for (;;)
 	{
-		Node	   *swap = left;
+		if (IsA(node, RelabelType))
+			node = (Node *) ((RelabelType *) node)->arg;
+		else if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_INT8_INT4)
+			node = linitial(((FuncExpr *) node)->args);
+		else
+			break;
+	}
+	var = (Var *) node;
+	if (!IsA(node, Var) || var->varno != varno || var->varlevelsup != 0 || var->varattno <= 0)
+		return false;
 
-		left = right;
-		right = swap;
+	foreach(lc, GetForeignColumnOptions(relid, var->varattno))
+	{
+		DefElem    *option = lfirst(lc);
+		char	   *name;
+
+		if (strcmp(option->defname, "metadata") != 0)
+			continue;
+		name = defGetString(option);
+		*column = strcmp(name, "partition") == 0 ? SEEK_PARTITION :
+			strcmp(name, "offset") == 0 ? SEEK_OFFSET : SEEK_TIMESTAMP;
+		return *column != SEEK_TIMESTAMP || strcmp(name, "timestamp") == 0;
+	}
+	return false;
+}
+
+/* Is the expression's value the same for all messages, and known before the first? */
+static bool
+is_fixed(Node *value)
+{
+	return !contain_var_clause(value) && !contain_volatile_functions(value) &&
+		!contain_subplans(value);
+}
+
+/*
+ * Fills in what the operator says, if it compares as the btree family of the
+ * column's type does.
+ */
+static bool
+find_operator(SeekTerm *term, Oid operator)
+{
+	Oid			family = term->column == SEEK_TIMESTAMP ?
+	lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_BTREE_OPFAMILY)->btree_opf :
+	INTEGER_BTREE_FAM_OID;
+	Oid			left;
+
+	if (!OidIsValid(operator) || !op_in_opfamily(operator, family))
+		return false;
+	get_op_opfamily_properties(operator, family, false, &term->strategy, &left, &term->type);
+	if (term->column == SEEK_TIMESTAMP)
+		return left == TIMESTAMPTZOID &&
+			(term->type == TIMESTAMPTZOID || term->type == TIMESTAMPOID || term->type == DATEOID);
+	return (left == INT4OID || left == INT8OID) &&
+		(term->type == INT2OID || term->type == INT4OID || term->type == INT8OID);
+}
+
+/* The term that a condition is; NULL if it is none. */
+static SeekTerm *
+find_term(RestrictInfo *condition, RelOptInfo *baserel, Oid relid)
+{
+	Node	   *clause = (Node *) condition->clause;
+	SeekTerm   *term = palloc0(sizeof(SeekTerm));
+	List	   *args;
+	Oid			operator;
+
+	if (IsA(clause, OpExpr))
+	{
+		args = ((OpExpr *) clause)->args;
+		operator = ((OpExpr *) clause)->opno;
+	}
+	else if (IsA(clause, ScalarArrayOpExpr) && ((ScalarArrayOpExpr *) clause)->useOr)
+	{
+		args = ((ScalarArrayOpExpr *) clause)->args;
+		operator = ((ScalarArrayOpExpr *) clause)->opno;
+		term->any = true;
+	}
+	else
+		return NULL;
+
+	if (list_length(args) != 2)
+		return NULL;
+	if (!term->any && !find_column(linitial(args), baserel->relid, relid, &term->column))
+	{
+		args = list_make2(lsecond(args), linitial(args));
 		operator = get_commutator(operator);
 	}
-	if (!OidIsValid(operator) || !IsA(left, Var) || !IsA(right, Const) ||
-		((Const *) right)->constisnull ||
-		((Var *) left)->varno != baserel->relid || ((Var *) left)->varlevelsup != 0)
-		return;
-
-	metadata = column_metadata(relid, ((Var *) left)->varattno);
-	if (metadata)
-		apply_comparison(bounds, metadata, operator, (Const *) right);
-}
-
-static Const *
-int64_const(int64 value)
-{
-	return makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(value),
-					 false, FLOAT8PASSBYVAL);
+	if (!find_column(linitial(args), baserel->relid, relid, &term->column) ||
+		!is_fixed(lsecond(args)) || !find_operator(term, operator) ||
+		(term->any && term->strategy != BTEqualStrategyNumber))
+		return NULL;
+	term->value = lsecond(args);
+	term->condition = condition;
+	return term;
 }
 
 List *
-seek_plan(RelOptInfo *baserel, Oid relid)
+seek_find_terms(RelOptInfo *baserel, Oid relid)
 {
-	SeekBounds	bounds = {NO_LOWER, NO_UPPER, NO_LOWER, NO_UPPER, DT_NOBEGIN};
+	List	   *terms = NIL;
 	ListCell   *lc;
 
 	foreach(lc, baserel->baserestrictinfo)
-		apply_condition(&bounds, (Node *) lfirst_node(RestrictInfo, lc)->clause, baserel, relid);
+	{
+		SeekTerm   *term = find_term(lfirst_node(RestrictInfo, lc), baserel, relid);
 
-	return list_make5(int64_const(bounds.partition_from), int64_const(bounds.partition_to),
-					  int64_const(bounds.offset_from), int64_const(bounds.offset_to),
-					  int64_const(bounds.time_from));
+		if (term)
+			terms = lappend(terms, term);
+	}
+	return terms;
+}
+
+bool
+seek_foresee(PlannerInfo *root, const SeekTerm *term, SeekBounds *bounds)
+{
+	Const	   *value = (Const *) estimate_expression_value(root, (Node *) term->value);
+
+	if (!IsA(value, Const))
+		return false;
+	apply_term(bounds, term, value->constvalue, value->constisnull);
+	return true;
+}
+
+/* Four numbers for each term. */
+List *
+seek_private(List *terms)
+{
+	List	   *private = NIL;
+	ListCell   *lc;
+
+	foreach(lc, terms)
+	{
+		SeekTerm   *term = lfirst(lc);
+
+		private = lappend_int(private, term->column);
+		private = lappend_int(private, term->strategy);
+		private = lappend_int(private, term->any);
+		private = lappend_int(private, term->type);
+	}
+	return private;
+}
+
+List *
+seek_exprs(List *terms)
+{
+	List	   *exprs = NIL;
+	ListCell   *lc;
+
+	foreach(lc, terms)
+		exprs = lappend(exprs, ((SeekTerm *) lfirst(lc))->value);
+	return exprs;
+}
+
+/* -------------------------------------------------------------- execution */
+
+/* Collects the parameters of the executor in an expression. */
+static bool
+params_walker(Node *node, Bitmapset **params)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		*params = bms_add_member(*params, ((Param *) node)->paramid);
+	return expression_tree_walker(node, params_walker, params);
+}
+
+SeekState *
+seek_begin(List *private, List *exprs, PlanState *node)
+{
+	SeekState  *seek = palloc0(sizeof(SeekState));
+	int			i = 0;
+	ListCell   *lc;
+
+	seek->node = node;
+	seek->econtext = CreateExprContext(node->state);
+	foreach(lc, exprs)
+	{
+		SeekTerm   *term = palloc0(sizeof(SeekTerm));
+
+		term->column = list_nth_int(private, i++);
+		term->strategy = list_nth_int(private, i++);
+		term->any = list_nth_int(private, i++);
+		term->type = list_nth_int(private, i++);
+		term->value = lfirst(lc);
+		seek->terms = lappend(seek->terms, term);
+		params_walker((Node *) term->value, &seek->params);
+	}
+	seek->values = ExecInitExprList(exprs, node);
+	return seek;
+}
+
+/* Does an expression need what only an execution has? */
+static bool
+execution_walker(Node *node, ParamListInfo params)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind != PARAM_EXTERN || params == NULL;
+	return expression_tree_walker(node, execution_walker, params);
+}
+
+/*
+ * Can the term be evaluated although its plan is not being executed?  Functions
+ * may want a snapshot, which EXPLAIN has, and auto_explain may not.
+ */
+static bool
+is_known(SeekState *seek, SeekTerm *term)
+{
+	return ActiveSnapshotSet() &&
+		!execution_walker((Node *) term->value, seek->node->state->es_param_list_info);
 }
 
 SeekBounds
-seek_bounds(List *plan)
+seek_evaluate(SeekState *seek, bool executing)
 {
-	SeekBounds	bounds;
+	SeekBounds	bounds = seek_everything();
+	ListCell   *lc;
+	ListCell   *value_lc;
 
-	bounds.partition_from = DatumGetInt64(((Const *) linitial(plan))->constvalue);
-	bounds.partition_to = DatumGetInt64(((Const *) lsecond(plan))->constvalue);
-	bounds.offset_from = DatumGetInt64(((Const *) lthird(plan))->constvalue);
-	bounds.offset_to = DatumGetInt64(((Const *) lfourth(plan))->constvalue);
-	bounds.time_from = DatumGetInt64(((Const *) list_nth(plan, 4))->constvalue);
+	forboth(lc, seek->terms, value_lc, seek->values)
+	{
+		SeekTerm   *term = lfirst(lc);
+		Datum		value;
+		bool		isnull;
+
+		term->applied = executing || is_known(seek, term);
+		if (!term->applied)
+			continue;
+		value = ExecEvalExprSwitchContext(lfirst(value_lc), seek->econtext, &isnull);
+		apply_term(&bounds, term, value, isnull);
+	}
+	ResetExprContext(seek->econtext);
 	return bounds;
+}
+
+bool
+seek_is_complete(SeekState *seek)
+{
+	ListCell   *lc;
+
+	foreach(lc, seek->terms)
+	{
+		if (!((SeekTerm *) lfirst(lc))->applied)
+			return false;
+	}
+	return true;
+}
+
+bool
+seek_changed(SeekState *seek)
+{
+	return bms_overlap(seek->node->chgParam, seek->params);
+}
+
+/* ---------------------------------------------------------------- EXPLAIN */
+
+static const char *
+column_name(SeekColumn column)
+{
+	return column == SEEK_PARTITION ? "partition" :
+		column == SEEK_OFFSET ? "offset" : "timestamp";
 }
 
 /* Appends one bound to the line. */
 static void
-append_bound(StringInfo line, const char *what, const char *operator, int64 value)
+append_bound(StringInfo line, SeekColumn column, const char *operator, const char *value)
 {
-	appendStringInfo(line, "%s%s %s " INT64_FORMAT, line->len > 0 ? ", " : "",
-					 what, operator, value);
+	appendStringInfo(line, "%s%s %s %s", line->len > 0 ? ", " : "",
+					 column_name(column), operator, value);
 }
 
 /* Appends what a range of integers says. */
 static void
-append_range(StringInfo line, const char *what, int64 from, int64 to)
+append_range(StringInfo line, SeekColumn column, int64 from, int64 to)
 {
 	if (from == to)
 	{
-		append_bound(line, what, "=", from);
+		append_bound(line, column, "=", psprintf(INT64_FORMAT, from));
 		return;
 	}
 	if (from != NO_LOWER)
-		append_bound(line, what, ">=", from);
+		append_bound(line, column, ">=", psprintf(INT64_FORMAT, from));
 	if (to != NO_UPPER)
-		append_bound(line, what, "<=", to);
+		append_bound(line, column, "<=", psprintf(INT64_FORMAT, to));
+}
+
+/* Appends a set of partitions, if it is short and no range. */
+static bool
+append_partitions(StringInfo line, const SeekBounds *bounds)
+{
+	if (bounds->npartitions < 2 || bounds->npartitions > EXPLAIN_PARTITIONS)
+		return false;
+	append_bound(line, SEEK_PARTITION, "in", "(");
+	for (int i = 0; i < bounds->npartitions; i++)
+		appendStringInfo(line, "%s" INT64_FORMAT, i > 0 ? ", " : "", bounds->partitions[i]);
+	appendStringInfoChar(line, ')');
+	return true;
+}
+
+/* Appends the terms that have not been evaluated, as they were written. */
+static void
+append_expressions(StringInfo line, SeekState *seek, ExplainState *es)
+{
+	static const char *const operators[] = {NULL, "<", "<=", "=", ">=", ">"};
+	List	   *context;
+	ListCell   *lc;
+
+	context = set_deparse_context_plan(es->deparse_cxt, seek->node->plan, NIL);
+	foreach(lc, seek->terms)
+	{
+		SeekTerm   *term = lfirst(lc);
+		char	   *value;
+
+		/* An upper bound of the timestamp seeks nothing. */
+		if (term->applied ||
+			(term->column == SEEK_TIMESTAMP && term->strategy < BTEqualStrategyNumber))
+			continue;
+		value = deparse_expression((Node *) term->value, context, false, false);
+		append_bound(line, term->column,
+					 term->column == SEEK_TIMESTAMP && term->strategy == BTEqualStrategyNumber ?
+					 ">=" : operators[term->strategy],
+					 term->any ? psprintf("ANY (%s)", value) : value);
+	}
 }
 
 void
-seek_explain(List *plan, ExplainState *es)
+seek_explain(SeekState *seek, const SeekBounds *bounds, ExplainState *es)
 {
-	SeekBounds	bounds = seek_bounds(plan);
 	StringInfoData line;
 
 	initStringInfo(&line);
-	append_range(&line, "partition", bounds.partition_from, bounds.partition_to);
-	append_range(&line, "offset", bounds.offset_from, bounds.offset_to);
-	if (bounds.time_from != DT_NOBEGIN)
-		appendStringInfo(&line, "%stimestamp >= %s", line.len > 0 ? ", " : "",
-						 timestamptz_to_str(bounds.time_from));
+	if (bounds->nothing)
+		appendStringInfoString(&line, "nothing");
+	else
+	{
+		if (!append_partitions(&line, bounds))
+			append_range(&line, SEEK_PARTITION, bounds->partition_from, bounds->partition_to);
+		append_range(&line, SEEK_OFFSET, bounds->offset_from, bounds->offset_to);
+		if (bounds->time_from != DT_NOBEGIN)
+			append_bound(&line, SEEK_TIMESTAMP, ">=", timestamptz_to_str(bounds->time_from));
+		append_expressions(&line, seek, es);
+	}
 	if (line.len > 0)
 		ExplainPropertyText("Seek", line.data, es);
 }
