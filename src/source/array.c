@@ -6,9 +6,8 @@
  * [1, "a,b", null, [2]] becomes {"1","a,b",NULL,{"2"}}: what an element's
  * input function is to be given is a string's contents, or any other value's
  * JSON text (for an array of json or jsonb, a string's JSON text too).  Whether
- * dimensions match is left to the array's input function.  The array's own
- * syntax is checked on the way, since the scanner has seen to its brackets and
- * quotes only.
+ * dimensions match is left to the array's input function.  That the array is
+ * JSON, the scanner has checked.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,21 +23,21 @@
 typedef struct ArrayText
 {
 	const char *p;
-	const char *end;
 	char	   *dst;
 	bool		json;			/* elements are json or jsonb */
 	bool		datetime;		/* elements take no numbers: see convert.c */
+	bool		integers;		/* elements take numbers by value */
 	StreamDecoder *decoder;
 } ArrayText;
 
-static bool read_array(ArrayText *array, int depth);
+static int	read_array(ArrayText *array, int depth);
 
 static char
 next_char(ArrayText *array)
 {
-	while (array->p < array->end && strchr(" \t\r\n", *array->p) != NULL)
+	while (strchr(" \t\r\n", *array->p) != NULL)
 		array->p++;
-	return array->p < array->end ? *array->p : '\0';
+	return *array->p;
 }
 
 /* Writes an element between quotes. */
@@ -55,27 +54,27 @@ write_quoted(ArrayText *array, const char *text, Size len)
 	*array->dst++ = '"';
 }
 
-/* Past the closing quote of the string at p; NULL if there is none. */
+/* Past the closing quote of the string at p. */
 static const char *
-string_end(const char *p, const char *end)
+string_end(const char *p)
 {
-	for (p++; p < end && *p != '"'; p++)
+	for (p++; *p != '"'; p++)
 		if (*p == '\\')
 			p++;
-	return p < end ? p + 1 : NULL;
+	return p + 1;
 }
 
-/* Past the closing bracket of the object at p; NULL if there is none. */
+/* Past the closing bracket of the object at p. */
 static const char *
-object_end(const char *p, const char *end)
+object_end(const char *p)
 {
 	int			depth = 0;
 
-	while (p != NULL && p < end)
+	for (;;)
 	{
 		if (*p == '"')
 		{
-			p = string_end(p, end);
+			p = string_end(p);
 			continue;
 		}
 		if (*p == '{' || *p == '[')
@@ -84,19 +83,10 @@ object_end(const char *p, const char *end)
 			return p + 1;
 		p++;
 	}
-	return NULL;
 }
 
-/* Past the literal or number at p. */
-static const char *
-scalar_end(const char *p, const char *end)
-{
-	while (p < end && strchr(" \t\r\n,]}:", *p) == NULL)
-		p++;
-	return p;
-}
-
-static bool
+/* The string at p that ends before end.  Returns 0 or an SQLSTATE. */
+static int
 read_string(ArrayText *array, const char *end)
 {
 	Size		len = end - array->p - 2;
@@ -106,91 +96,99 @@ read_string(ArrayText *array, const char *end)
 	if (array->json)
 	{
 		write_quoted(array, array->p, len + 2);
-		return true;
+		return 0;
 	}
 	if (memchr(array->p, '\\', len + 1) == NULL)
 	{
 		write_quoted(array, array->p + 1, len);
-		return true;
+		return 0;
 	}
 	scratch = decoder_alloc(array->decoder, len);
 	n = json_unescape(array->p + 1, len, scratch);
-	if (n < 0 || memchr(scratch, '\0', n) != NULL)
-		return false;
+	if (n < 0)
+		return ERRCODE_INVALID_JSON_TEXT;
+	if (memchr(scratch, '\0', n) != NULL)
+		return ERRCODE_UNTRANSLATABLE_CHARACTER;
 	write_quoted(array, scratch, n);
-	return true;
+	return 0;
 }
 
-static bool
-is_scalar(const char *text, Size len)
+/* The number, true or false at p that ends before end. */
+static int
+read_scalar(ArrayText *array, const char *end)
 {
+	Size		len = end - array->p;
+	char		digits[INTEGER_TEXT_SIZE];
 	JsonField	number;
+	int			sqlstate;
 
-	return (len == 4 && memcmp(text, "true", 4) == 0) ||
-		(len == 5 && memcmp(text, "false", 5) == 0) ||
-		json_read_number(text, len, &number);
+	if (array->datetime)
+		return ERRCODE_INVALID_DATETIME_FORMAT;
+	if (!array->integers || !json_read_number(array->p, len, &number))
+	{
+		write_quoted(array, array->p, len);
+		return 0;
+	}
+	sqlstate = number_integer_text(&number, digits);
+	if (sqlstate == 0)
+		write_quoted(array, digits, strlen(digits));
+	return sqlstate;
 }
 
-static bool
+static int
 read_element(ArrayText *array, int depth)
 {
 	const char *end;
+	int			sqlstate = 0;
 
 	switch (next_char(array))
 	{
 		case '[':
 			return read_array(array, depth + 1);
 		case '{':
-			end = object_end(array->p, array->end);
-			if (end == NULL)
-				return false;
+			end = object_end(array->p);
 			write_quoted(array, array->p, end - array->p);
 			break;
 		case '"':
-			end = string_end(array->p, array->end);
-			if (end == NULL || !read_string(array, end))
-				return false;
+			end = string_end(array->p);
+			sqlstate = read_string(array, end);
+			break;
+		case 'n':
+			end = array->p + strlen("null");
+			memcpy(array->dst, "NULL", 4);
+			array->dst += 4;
 			break;
 		default:
-			end = scalar_end(array->p, array->end);
-			if (end - array->p == 4 && memcmp(array->p, "null", 4) == 0)
-			{
-				memcpy(array->dst, "NULL", 4);
-				array->dst += 4;
-			}
-			else if (!array->datetime && is_scalar(array->p, end - array->p))
-				write_quoted(array, array->p, end - array->p);
-			else
-				return false;
+			for (end = array->p; strchr(" \t\r\n,]", *end) == NULL; end++)
+				 /* go on */ ;
+			sqlstate = read_scalar(array, end);
 	}
 	array->p = end;
-	return true;
+	return sqlstate;
 }
 
-static bool
+static int
 read_array(ArrayText *array, int depth)
 {
 	if (depth > MAXDIM)
-		return false;
+		return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 	array->p++;
 	*array->dst++ = '{';
-	if (next_char(array) != ']')
+	while (next_char(array) != ']')
 	{
-		for (;;)
+		int			sqlstate = read_element(array, depth);
+
+		if (sqlstate != 0)
+			return sqlstate;
+		if (next_char(array) == ',')
 		{
-			if (!read_element(array, depth))
-				return false;
-			if (next_char(array) != ',')
-				break;
 			array->p++;
 			*array->dst++ = ',';
 		}
 	}
-	if (next_char(array) != ']')
-		return false;
 	array->p++;
 	*array->dst++ = '}';
-	return true;
+	return 0;
 }
 
 int
@@ -199,18 +197,21 @@ convert_array(StreamDecoder *decoder, DecodeColumn *column,
 {
 	Oid			element = getBaseType(get_base_element_type(column->typid));
 	JsonField	literal = {JSON_FIELD_OBJECT};
-	ArrayText	array = {field->text, field->text + field->len};
+	ArrayText	array = {field->text};
+	int			sqlstate;
 
 	if (field->kind != JSON_FIELD_ARRAY)
 		return convert_by_input(decoder, column, field, result);
 
-	/* two for each byte, if it is a quote; and quotes around each element */
-	literal.text = array.dst = decoder_alloc(decoder, 4 * (Size) field->len);
+	/* two for each byte, if it is a quote; quotes around each element; 1e18 */
+	literal.text = array.dst = decoder_alloc(decoder, 8 * (Size) field->len);
 	array.decoder = decoder;
 	array.datetime = column->datetime;
+	array.integers = is_integer(element);
 	array.json = element == JSONOID || element == JSONBOID;
-	if (!read_array(&array, 1))
-		return array.datetime ? ERRCODE_INVALID_DATETIME_FORMAT : ERRCODE_INVALID_JSON_TEXT;
+	sqlstate = read_array(&array, 1);
+	if (sqlstate != 0)
+		return sqlstate;
 	literal.len = array.dst - literal.text;
 	return convert_by_input(decoder, column, &literal, result);
 }

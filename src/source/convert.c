@@ -8,8 +8,8 @@
  * and so is the JSON text of any other value.  The types that have a function
  * of their own here, in number.c or time.c take a short cut for the values that
  * they know for certain, and leave every other one to the input function, so
- * that they differ in speed only, with these exceptions: JSON's numbers are
- * taken by value (3.0 is an integer); jsonb and json take the JSON text of
+ * that they differ in speed only, with these exceptions: integers are taken by
+ * value (3.0 is one); jsonb and json take the JSON text of
  * strings too; arrays take JSON arrays (array.c); and types of date and time take
  * no numbers without a unit, and no words that stand for a time of the clock.
  *
@@ -97,13 +97,21 @@ convert_by_input(StreamDecoder *decoder, DecodeColumn *column,
 	int			sqlstate = 0;
 	Size		len;
 	char	   *text;
+	char		digits[INTEGER_TEXT_SIZE];
 
 	/* 20261120 may be a date, or seconds */
 	if (field->kind == JSON_FIELD_NUMBER && column->datetime)
 		return ERRCODE_INVALID_DATETIME_FORMAT;
+	if (field->kind == JSON_FIELD_NUMBER && is_integer(column->base))
+	{
+		sqlstate = number_integer_text(field, digits);
+		return sqlstate != 0 ? sqlstate : column_input(decoder, column, digits, result);
+	}
 	text = field_text(decoder, field, 0, &len, &sqlstate);
 	if (text == NULL)
 		return sqlstate;
+	if (len > MaxAllocSize - 1)
+		return ERRCODE_PROGRAM_LIMIT_EXCEEDED;	/* input functions copy it */
 	return column_input(decoder, column, text, result);
 }
 
@@ -151,6 +159,10 @@ convert_json(StreamDecoder *decoder, DecodeColumn *column,
 
 	if (field->kind == JSON_FIELD_STRING)
 	{
+		/* json's input function takes half a surrogate pair */
+		if (field->escaped &&
+			json_unescape(field->text, field->len, decoder_alloc(decoder, field->len)) < 0)
+			return ERRCODE_INVALID_JSON_TEXT;
 		whole.text--;
 		whole.len += 2;
 		whole.kind = JSON_FIELD_OBJECT;
@@ -238,18 +250,17 @@ column_set_type(StreamDecoder *decoder, DecodeColumn *column, Oid typid, int32 t
 		{UUIDOID, convert_uuid}
 	};
 
-	Oid			base = getBaseType(typid);
-
 	column->typid = typid;
+	column->base = getBaseType(typid);
 	column->typmod = typmod;
 	column->type_name = format_type_with_typemod(typid, typmod);
 	column->convert = convert_by_input;
 	for (int i = 0; i < lengthof(ways); i++)
 		if (ways[i].typid == typid)
 			column->convert = ways[i].convert;
-	if (base == JSONBOID || base == JSONOID)
+	if (column->base == JSONBOID || column->base == JSONOID)
 		column->convert = convert_json;
-	else if (OidIsValid(get_element_type(base)))
+	else if (OidIsValid(get_element_type(column->base)))
 		column->convert = convert_array;
 	column_set_input(decoder, column);
 }

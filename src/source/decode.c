@@ -241,6 +241,30 @@ scan_payload(StreamDecoder *decoder, const StreamMessage *message, StreamError *
 	}
 }
 
+/* Bytes as they are; a domain's constraints are its input function's business. */
+static int
+convert_bytea(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, int32 len,
+			  Datum *result)
+{
+	char	   *datum;
+
+	if (column->typid != BYTEAOID)
+	{
+		datum = decoder_alloc(decoder, 2 + 2 * (Size) len + 1);
+		datum[0] = '\\';
+		datum[1] = 'x';
+		datum[2 + hex_encode(bytes, len, datum + 2)] = '\0';
+		return column_input(decoder, column, datum, result);
+	}
+	if (len > MaxAllocSize - VARHDRSZ)
+		return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	datum = decoder_alloc(decoder, VARHDRSZ + len);
+	SET_VARSIZE(datum, VARHDRSZ + len);
+	memcpy(VARDATA(datum), bytes, len);
+	*result = PointerGetDatum(datum);
+	return 0;
+}
+
 /* A whole payload or key as a field; JSON types take it as it is. */
 static int
 convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, int32 len,
@@ -248,18 +272,8 @@ convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, i
 {
 	JsonField	field = {JSON_FIELD_STRING};
 
-	if (column->typid == BYTEAOID)
-	{
-		char	   *datum;
-
-		if (len > MaxAllocSize - VARHDRSZ)
-			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-		datum = decoder_alloc(decoder, VARHDRSZ + len);
-		SET_VARSIZE(datum, VARHDRSZ + len);
-		memcpy(VARDATA(datum), bytes, len);
-		*result = PointerGetDatum(datum);
-		return 0;
-	}
+	if (column->base == BYTEAOID)
+		return convert_bytea(decoder, column, bytes, len, result);
 	if (column->origin == FROM_VALUE && len > SCHEMA_PREFIX_LENGTH && bytes[0] == '\0')
 	{
 		bytes += SCHEMA_PREFIX_LENGTH;
@@ -267,7 +281,7 @@ convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, i
 	}
 	if (!pg_verify_mbstr(PG_UTF8, bytes, len, true))
 		return ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
-	if (column->typid == JSONBOID || column->typid == JSONOID)
+	if (column->base == JSONBOID || column->base == JSONOID)
 		field.kind = JSON_FIELD_OBJECT;
 	field.text = bytes;
 	field.len = len;

@@ -32,6 +32,7 @@ struct DecodeColumn
 	bool		not_null;
 	bool		lenient;
 	Oid			typid;
+	Oid			base;			/* typid, domains looked through */
 	int32		typmod;
 	ConvertFunction convert;
 	int64		unit;			/* an integer's, in microseconds; 0: none given */
@@ -42,6 +43,9 @@ struct DecodeColumn
 	bool		harmless;		/* an error leaves nothing behind: see input.c */
 	bool		datetime;		/* made of dates or times: takes no bare numbers,
 								 * and no words for the clock */
+	bool		names;			/* made of names of objects: that there is no such
+								 * object is the value's fault */
+	bool		foreign;		/* made of a type that is not PostgreSQL's own */
 	bool		null_checked;	/* a domain that may refuse NULL */
 
 	char	   *name;			/* for messages */
@@ -92,6 +96,10 @@ extern int	convert_array(StreamDecoder *decoder, DecodeColumn *column,
 						  const JsonField *field, Datum *result);
 
 /* number.c */
+
+/* An integer's digits, sign and terminator. */
+#define INTEGER_TEXT_SIZE	32
+
 extern int	convert_int2(StreamDecoder *decoder, DecodeColumn *column,
 						 const JsonField *field, Datum *result);
 extern int	convert_int4(StreamDecoder *decoder, DecodeColumn *column,
@@ -104,6 +112,8 @@ extern int	convert_float8(StreamDecoder *decoder, DecodeColumn *column,
 						   const JsonField *field, Datum *result);
 extern int	convert_numeric(StreamDecoder *decoder, DecodeColumn *column,
 							const JsonField *field, Datum *result);
+extern bool is_integer(Oid typid);
+extern int	number_integer_text(const JsonField *field, char *buffer);
 extern bool number_scaled(const JsonField *field, int32 places, int64 *result);
 
 /* time.c */

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/fmgroids.h"
@@ -30,32 +31,11 @@
 
 /* ----------------------------------------------------------- what is thrown */
 
-/* Types whose values are names of objects, looked up in the catalogs. */
-static bool
-names_objects(Oid typid)
-{
-	switch (typid)
-	{
-		case REGPROCOID:
-		case REGPROCEDUREOID:
-		case REGOPEROID:
-		case REGOPERATOROID:
-		case REGCLASSOID:
-		case REGCOLLATIONOID:
-		case REGTYPEOID:
-		case REGROLEOID:
-		case REGNAMESPACEOID:
-		case REGCONFIGOID:
-		case REGDICTIONARYOID:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /*
  * May a value cause this error?  The same errors as in the evaluation of a
- * view's query, and what not-null domains and the types above have to say.
+ * view's query, and those that input functions have besides: of not-null domains,
+ * of types with a syntax of their own (tsquery, jsonpath, ltree), and of names of
+ * objects that are not there.
  */
 static bool
 is_value_error(const DecodeColumn *column, int sqlstate)
@@ -68,11 +48,21 @@ is_value_error(const DecodeColumn *column, int sqlstate)
 		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
 		case ERRCODE_INVALID_SCHEMA_NAME:
 		case ERRCODE_FEATURE_NOT_SUPPORTED:
-			return names_objects(column->typid);
+			if (column->names)
+				return true;
 	}
-	return sqlstate == ERRCODE_CHECK_VIOLATION ||
-		sqlstate == ERRCODE_NOT_NULL_VIOLATION ||
-		sqlstate == ERRCODE_RAISE_EXCEPTION;
+	switch (sqlstate)
+	{
+		case ERRCODE_CHECK_VIOLATION:
+		case ERRCODE_NOT_NULL_VIOLATION:
+		case ERRCODE_RAISE_EXCEPTION:
+		case ERRCODE_SYNTAX_ERROR:
+		case ERRCODE_INVALID_NAME:
+		case ERRCODE_NAME_TOO_LONG:
+			return true;
+		default:
+			return false;
+	}
 }
 
 /*
@@ -88,6 +78,9 @@ take_error(const DecodeColumn *column, MemoryContext context, ErrorData **edata)
 	*edata = CopyErrorData();
 	FlushErrorState();
 	sqlstate = (*edata)->sqlerrcode;
+	/* extensions may not care for codes: hstore did not before PostgreSQL 16 */
+	if (sqlstate == ERRCODE_INTERNAL_ERROR && column->foreign)
+		return ERRCODE_INVALID_TEXT_REPRESENTATION;
 	return is_value_error(column, sqlstate) ? sqlstate : 0;
 }
 
@@ -166,22 +159,92 @@ column_input(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *re
 
 /* ------------------------------------------------------------------ creation */
 
-/* The type that values of this type consist of, as far as input goes. */
-static Oid
-element_type(Oid typid)
+/* Types whose values are names of objects, looked up in the catalogs. */
+static bool
+names_objects(Oid typid)
 {
-	for (;;)
+	switch (typid)
 	{
-		Oid			next = getBaseType(typid);
-
-		if (next == typid)
-			next = get_element_type(typid);
-		if (!OidIsValid(next))
-			next = get_range_subtype(typid);
-		if (!OidIsValid(next))
-			return typid;
-		typid = next;
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGCLASSOID:
+		case REGCOLLATIONOID:
+		case REGTYPEOID:
+		case REGROLEOID:
+		case REGNAMESPACEOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+		case ACLITEMOID:
+			return true;
+		default:
+			return false;
 	}
+}
+static bool
+is_datetime(Oid typid)
+{
+	switch (typid)
+	{
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+		case DATEOID:
+		case TIMEOID:
+		case TIMETZOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Is its input function not PostgreSQL's own? */
+static bool
+is_foreign(Oid typid)
+{
+	Oid			input,
+				ioparam;
+
+	getTypeInputInfo(typid, &input, &ioparam);
+	return input >= FirstNormalObjectId;
+}
+
+static bool consists_of(Oid typid, bool (*is_such) (Oid));
+
+/* The same for any column of a row type. */
+static bool
+row_consists_of(Oid typid, bool (*is_such) (Oid))
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
+	bool		result = false;
+
+	for (int i = 0; i < desc->natts && !result; i++)
+		result = !TupleDescAttr(desc, i)->attisdropped &&
+			consists_of(TupleDescAttr(desc, i)->atttypid, is_such);
+	ReleaseTupleDesc(desc);
+	return result;
+}
+
+/*
+ * Is there such a type in what values of this one consist of, as far as input
+ * goes: elements of arrays, bounds of ranges, columns of rows?
+ */
+static bool
+consists_of(Oid typid, bool (*is_such) (Oid))
+{
+	Oid			part;
+
+	typid = getBaseType(typid);
+	if (is_such(typid))
+		return true;
+	part = get_element_type(typid);
+	if (!OidIsValid(part))
+		part = get_range_subtype(typid);
+	if (!OidIsValid(part))
+		part = get_multirange_range(typid);
+	if (OidIsValid(part))
+		return consists_of(part, is_such);
+	return get_typtype(typid) == TYPTYPE_COMPOSITE && row_consists_of(typid, is_such);
 }
 
 static bool
@@ -254,15 +317,9 @@ column_set_input(StreamDecoder *decoder, DecodeColumn *column)
 	else
 		column->harmless = is_harmless(input);
 
-	switch (element_type(column->typid))
-	{
-		case TIMESTAMPTZOID:
-		case TIMESTAMPOID:
-		case DATEOID:
-		case TIMEOID:
-		case TIMETZOID:
-			column->datetime = true;
-	}
+	column->datetime = consists_of(column->typid, is_datetime);
+	column->names = consists_of(column->typid, names_objects);
+	column->foreign = consists_of(column->typid, is_foreign);
 	column->null_checked = get_typtype(column->typid) == TYPTYPE_DOMAIN &&
 		DomainHasConstraints(column->typid);
 }

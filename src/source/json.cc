@@ -19,7 +19,8 @@
  *
  * The walk over the top level checks the order of keys, colons, values and
  * commas, and that brackets inside nested values match.  What else is wrong
- * with a value matters to those who want it only: they get JSON_FIELD_BROKEN.
+ * with a value matters to those who want it only: theirs is checked to its
+ * last token, and they get JSON_FIELD_BROKEN.
  * Nesting costs no recursion and has no limit of its own; only paths recurse,
  * as deep as they are long.
  *
@@ -187,24 +188,15 @@ is_literal(const char *text, size_t len, const char *literal, size_t literal_len
 	return len == literal_len && memcmp(text, literal, len) == 0;
 }
 
+/* Any value but an object or an array.  Escapes in strings are not looked at. */
 void
-read_field(const JsonScanner &s, Place place, JsonField *field)
+read_scalar(const JsonScanner &s, uint32_t token, JsonField *field)
 {
-	const char *start = s.text + s.tokens[place.first];
-	const char *end;
+	const char *start = s.text + s.tokens[token];
 
 	field->kind = JSON_FIELD_BROKEN;
 	field->text = start;
-
-	if (*start == '{' || *start == '[')
-	{
-		field->kind = *start == '{' ? JSON_FIELD_OBJECT : JSON_FIELD_ARRAY;
-		field->len = s.tokens[place.last] + 1 - s.tokens[place.first];
-		return;
-	}
-
-	end = token_end(s, place.first);
-	field->len = uint32_t(end - start);
+	field->len = uint32_t(token_end(s, token) - start);
 	if (*start == '"')
 	{
 		field->text++;
@@ -223,6 +215,77 @@ read_field(const JsonScanner &s, Place place, JsonField *field)
 		field->kind = JSON_FIELD_TRUE;
 	else if (is_literal(start, field->len, "false", 5))
 		field->kind = JSON_FIELD_FALSE;
+}
+
+/* Is the token a scalar, with valid escapes if it is a string? */
+bool
+check_scalar(const JsonScanner &s, uint32_t token, char *scratch)
+{
+	JsonField	field;
+
+	read_scalar(s, token, &field);
+	if (field.kind == JSON_FIELD_STRING && field.escaped)
+		return json_unescape(field.text, field.len, scratch) >= 0;
+	return field.kind != JSON_FIELD_BROKEN;
+}
+
+/*
+ * Is the object or array at token JSON to its end?  Its brackets are known to
+ * match.  The stack of those that are open has room for a string behind it:
+ * there are at most as many of them as bytes before the string.
+ */
+bool
+check_container(const JsonScanner &s, uint32_t token)
+{
+	size_t		depth = 0;
+
+	for (;;)
+	{
+		char		c = s.at(token);
+		bool		opened = false;
+
+		if (c == '{' || c == '[')
+		{
+			s.brackets[depth++] = c;
+			/* in ASCII, both closing brackets come two after the opening one */
+			opened = s.at(token + 1) != c + 2;
+		}
+		else if (!check_scalar(s, token, s.brackets + depth))
+			return false;
+
+		/* from the value's end to the next one */
+		while (!opened && (c = s.at(++token)) != ',')
+		{
+			if (c != '}' && c != ']')
+				return false;
+			if (--depth == 0)
+				return true;
+		}
+		token++;
+		if (s.brackets[depth - 1] == '{')
+		{
+			if (s.at(token) != '"' || s.at(token + 1) != ':' ||
+				!check_scalar(s, token, s.brackets + depth))
+				return false;
+			token += 2;
+		}
+	}
+}
+
+void
+read_field(const JsonScanner &s, Place place, JsonField *field)
+{
+	char		c = s.at(place.first);
+
+	if (c != '{' && c != '[')
+	{
+		read_scalar(s, place.first, field);
+		return;
+	}
+	field->kind = !check_container(s, place.first) ? JSON_FIELD_BROKEN :
+		c == '{' ? JSON_FIELD_OBJECT : JSON_FIELD_ARRAY;
+	field->text = s.text + s.tokens[place.first];
+	field->len = s.tokens[place.last] + 1 - s.tokens[place.first];
 }
 
 /* ------------------------------------------------------------------- keys */
@@ -375,7 +438,6 @@ skip_container(const JsonScanner &s, uint32_t token)
 			s.brackets[depth++] = c;
 		else if (c == '}' || c == ']')
 		{
-			/* in ASCII, both closing brackets come two after the opening one */
 			if (s.brackets[--depth] != c - 2)
 				return 0;
 			if (depth == 0)
@@ -425,7 +487,7 @@ walk_object(JsonScanner &s, int32_t parent, uint32_t token)
 		const char *text, *end;
 		Place		place;
 
-			if (key + 1 >= s.ntokens || s.at(key) != '"' || s.at(key + 1) != ':')
+		if (key + 1 >= s.ntokens || s.at(key) != '"' || s.at(key + 1) != ':')
 			return 0;
 		text = s.text + s.tokens[key] + 1;
 		end = token_end(s, key) - 1;

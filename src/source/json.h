@@ -57,7 +57,9 @@ typedef struct JsonField
 	JsonFieldKind kind;
 	bool		escaped;		/* string: holds escapes */
 	bool		negative;		/* number */
-	bool		exact;			/* number: mantissa and exponent are its value */
+	bool		exact;			/* number: mantissa and exponent are its value;
+								 * else its value lies between this and that of
+								 * mantissa + 1 */
 	uint32_t	len;
 	const char *text;
 	uint64_t	mantissa;		/* number = mantissa * 10 ^ exponent */

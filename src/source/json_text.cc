@@ -15,10 +15,52 @@
 /* As many digits as fit into a uint64, whatever they are. */
 static constexpr uint32_t MANTISSA_DIGITS = 19;
 
-/* Exponents beyond are all the same: too large, or too small. */
-static constexpr int32_t EXPONENT_LIMIT = 1000000;
+/*
+ * Exponents beyond are all the same: no message has so many zeros that they
+ * would make up for it.
+ */
+static constexpr int32_t EXPONENT_LIMIT = 100000000;
 
 /* ---------------------------------------------------------------- numbers */
+
+/*
+ * Digits before the point.  Returns the number of those that are in the
+ * mantissa.
+ */
+static uint32_t
+read_whole(const char **p, const char *end, JsonField *field)
+{
+	uint32_t	digits = 0;
+
+	for (; *p < end && **p >= '0' && **p <= '9'; (*p)++)
+	{
+		if (digits < MANTISSA_DIGITS)
+		{
+			field->mantissa = field->mantissa * 10 + uint64_t(**p - '0');
+			digits++;
+			continue;
+		}
+		field->exponent++;
+		if (**p != '0')
+			field->exact = false;
+	}
+	return digits;
+}
+
+/*
+ * Fills the mantissa with the zeros that come before a digit for which there is
+ * no room.
+ */
+static void
+fill_up(uint32_t digits, JsonField *field)
+{
+	field->exact = false;
+	for (; digits < MANTISSA_DIGITS; digits++)
+	{
+		field->mantissa *= 10;
+		field->exponent--;
+	}
+}
 
 /*
  * Digits after the point.  Trailing zeros do not get into the mantissa, so that
@@ -48,7 +90,10 @@ read_fraction(const char *p, const char *end, uint32_t digits, JsonField *field)
 		}
 		more = digits == 0 ? 1 : zeros + 1;
 		if (digits + more > MANTISSA_DIGITS)
-			field->exact = false;
+		{
+			fill_up(digits, field);
+			digits = MANTISSA_DIGITS;
+		}
 		else
 		{
 			field->mantissa = field->mantissa * powers[more] + uint64_t(*p - '0');
@@ -99,16 +144,7 @@ json_read_number(const char *text, size_t len, JsonField *field)
 		p++;
 	else
 	{
-		for (; p < end && *p >= '0' && *p <= '9'; p++)
-		{
-			if (digits == MANTISSA_DIGITS)
-				field->exact = false;
-			else
-			{
-				field->mantissa = field->mantissa * 10 + uint64_t(*p - '0');
-				digits++;
-			}
-		}
+		digits = read_whole(&p, end, field);
 		if (digits == 0)
 			return false;
 	}

@@ -4,8 +4,10 @@
  *	  JSON numbers to PostgreSQL's numeric types, by value and exactly.
  *
  * The scanner gives a number as mantissa * 10 ^ exponent, which is its value
- * if it has up to 19 digits.  What has more, and strings, go by text, to the
- * types' input functions in the end.
+ * if it has up to 19 digits.  If it has more, its value is between that and
+ * (mantissa + 1) * 10 ^ exponent, which is enough to know where places are to be
+ * rounded away, and that no integer in the range of bigint is there.  Everything
+ * else, and strings, go by text, to the types' input functions in the end.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/int.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
@@ -55,11 +58,9 @@ number_scaled(const JsonField *field, int32 places, int64 *result)
 	int32		exponent = field->exponent + places;
 	uint64		n;
 
-	if (!field->exact)
-		return false;
 	if (exponent >= 0)
 	{
-		if (!multiply(field->mantissa, exponent, &n))
+		if (!field->exact || !multiply(field->mantissa, exponent, &n))
 			return false;
 	}
 	else if (exponent < -MAX_POWER)
@@ -69,6 +70,7 @@ number_scaled(const JsonField *field, int32 places, int64 *result)
 		uint64		power = powers_of_ten[-exponent];
 		uint64		rest = field->mantissa % power;
 
+		/* digits beyond the mantissa do not lift the rest to a half */
 		n = field->mantissa / power + (rest >= power - rest ? 1 : 0);
 	}
 	if (n > PG_INT64_MAX)
@@ -102,17 +104,15 @@ read_digits(const char *p, int len, int64 *result)
 }
 
 /*
- * A number that is an integer by value.  Numbers of so many digits that they are
- * not known exactly are out of range, since trailing zeros of a fraction do not
- * count.
+ * A number that is an integer by value.  One that is not known exactly is either
+ * too large or has a fraction, since it has more than 19 digits between its first
+ * and its last that is not zero.
  */
 static int
 number_integer(const JsonField *field, int64 *result)
 {
 	uint64		n = field->mantissa;
 
-	if (!field->exact)
-		return ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
 	if (n == 0)
 	{
 		*result = 0;
@@ -127,14 +127,34 @@ number_integer(const JsonField *field, int64 *result)
 		if (field->exponent < -MAX_POWER)
 			return ERRCODE_INVALID_TEXT_REPRESENTATION;
 		power = powers_of_ten[-field->exponent];
-		if (n % power != 0)
+		if (field->exact && n % power != 0)
 			return ERRCODE_INVALID_TEXT_REPRESENTATION;
 		n /= power;
 	}
 	if (n > (uint64) PG_INT64_MAX + (field->negative ? 1 : 0))
 		return ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
+	if (!field->exact)
+		return ERRCODE_INVALID_TEXT_REPRESENTATION;
 	*result = field->negative ? (int64) (0 - n) : (int64) n;
 	return 0;
+}
+
+bool
+is_integer(Oid typid)
+{
+	return typid == INT2OID || typid == INT4OID || typid == INT8OID;
+}
+
+/* The number in digits, for the input function of a domain or an array. */
+int
+number_integer_text(const JsonField *field, char *buffer)
+{
+	int64		n;
+	int			sqlstate = number_integer(field, &n);
+
+	if (sqlstate == 0)
+		(void) pg_lltoa(n, buffer);
+	return sqlstate;
 }
 
 /* Sets *done if the value is settled, one way (0) or the other. */

@@ -117,6 +117,7 @@ read_iso_time(const char **p, const char *end, IsoTime *iso)
 	int			hour,
 				minute,
 				second = 0;
+	bool		has_second;
 
 	hour = read_digits(p, end, 2);
 	if (hour < 0 || hour >= HOURS_PER_DAY || !read_char(p, end, ':'))
@@ -124,14 +125,16 @@ read_iso_time(const char **p, const char *end, IsoTime *iso)
 	minute = read_digits(p, end, 2);
 	if (minute < 0 || minute >= MINS_PER_HOUR)
 		return false;
-	if (read_char(p, end, ':'))
+	has_second = read_char(p, end, ':');
+	if (has_second)
 	{
 		second = read_digits(p, end, 2);
 		if (second < 0 || second >= SECS_PER_MINUTE)
 			return false;
 	}
 	iso->time = ((hour * MINS_PER_HOUR + minute) * SECS_PER_MINUTE + second) * USECS_PER_SEC;
-	return !read_char(p, end, '.') || read_fraction(p, end, &iso->time);
+	/* 09:15.5 are minutes and seconds to the input functions */
+	return !has_second || !read_char(p, end, '.') || read_fraction(p, end, &iso->time);
 }
 
 /* Z, +01, +01:30 or +0130 */

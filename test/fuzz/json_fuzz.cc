@@ -54,6 +54,23 @@ create_scanner(std::initializer_list<std::initializer_list<const char *>> paths)
 	return result;
 }
 
+/* An object or array that is wanted is JSON to its end, but for what the DOM alone does not take. */
+void
+check_container(const JsonField &field)
+{
+	static simdjson::dom::parser parser;
+
+	switch (parser.parse(field.text, field.len).error())
+	{
+		case simdjson::SUCCESS:
+		case simdjson::NUMBER_ERROR:	/* too large */
+		case simdjson::DEPTH_ERROR:
+			break;
+		default:
+			require(false, "what is given as JSON is JSON");
+	}
+}
+
 /* A field says where it lies, and it does lie there. */
 void
 check_field(const JsonField &field, const char *text, size_t len)
@@ -71,6 +88,8 @@ check_field(const JsonField &field, const char *text, size_t len)
 		require(json_unescape(field.text, field.len, dst.get()) <= ptrdiff_t(field.len),
 				"unescaping does not lengthen");
 	}
+	else if (field.kind == JSON_FIELD_OBJECT || field.kind == JSON_FIELD_ARRAY)
+		check_container(field);
 }
 
 void
