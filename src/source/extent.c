@@ -7,8 +7,8 @@
  * to know, too, how many messages there are to read, but must neither wait long
  * nor fail.  So what is learnt about a stream, as a certain user, is remembered
  * for a few seconds; so is that a broker did not answer, and then older numbers
- * serve.  Whatever goes wrong while the planner asks happens in a
- * subtransaction and is forgotten: if it matters the scan will meet it again.
+ * serve.  Whatever goes wrong while the planner asks is forgotten: if it matters
+ * the scan will meet it again.
  *
  * The reader that the planner has asked is kept until the end of the transaction
  * (a spare), for the scan that probably follows: to connect is most of what a
@@ -20,7 +20,6 @@
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "foreign/fdwapi.h"
 #include "lib/ilist.h"
@@ -28,10 +27,10 @@
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "source/attempt.h"
 #include "source/extent.h"
 #include "source/reader.h"
 
@@ -407,76 +406,47 @@ learn_times(const Stream *stream, Oid userid, StreamReader *reader, int n,
 	return true;
 }
 
+typedef struct Question
+{
+	Oid			relid;
+	Oid			userid;
+	const SeekBounds *bounds;
+	int			timeout_ms;
+	LogExtent	extent;
+	char	   *trouble;		/* the broker's; NULL: it has answered */
+} Question;
+
 /* Asks the broker what a forecast needs, and remembers it, or that it did not answer. */
 static void
-learn(const Stream *stream, Oid userid, const SeekBounds *bounds)
+ask(void *arg)
 {
+	Question   *question = arg;
+	Stream	   *stream = stream_open(question->relid);
+	Oid			userid = question->userid;
 	SpareReader *spare = find_spare(stream->relid, userid);
-	LogExtent	extent;
+	StreamReaderState state;
 	instr_time	start;
 	KnownLog   *log;
 
 	INSTR_TIME_SET_CURRENT(start);
 	if (spare == NULL)
 		spare = open_spare(stream, userid);
-	if (!extent_ask(&extent, stream, userid, spare->reader, PLANNER_TIMEOUT_MS) ||
-		(has_times(bounds) &&
-		 !learn_times(stream, userid, spare->reader, extent.npartitions, bounds, start)))
-	{
-		StreamReaderState state = stream_reader_state(spare->reader);
+	if (extent_ask(&question->extent, stream, userid, spare->reader, question->timeout_ms) &&
+		(!has_times(question->bounds) ||
+		 learn_times(stream, userid, spare->reader, question->extent.npartitions,
+					 question->bounds, start)))
+		return;
 
-		log = make_log(stream, userid);
-		log->failed = GetCurrentTimestamp();
-		log->away = !state.ok &&
-			state.sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
-	}
-}
-
-/* Errors are the scan's affair: nothing is learnt then. */
-static void
-try_to_learn(Oid relid, Oid userid, const SeekBounds *bounds)
-{
-	MemoryContext oldcontext = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcontext);
-	PG_TRY();
-	{
-		learn(stream_open(relid), userid, bounds);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(oldcontext);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcontext);
-		CurrentResourceOwner = oldowner;
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(edata);
-		elog(DEBUG1, "could not learn how much a stream holds: %s", edata->message);
-		FreeErrorData(edata);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcontext);
-	CurrentResourceOwner = oldowner;
+	state = stream_reader_state(spare->reader);
+	question->trouble = pstrdup(state.ok ? "no answer from the broker" : state.message);
+	log = make_log(stream, userid);
+	log->failed = GetCurrentTimestamp();
+	log->away = !state.ok &&
+		state.sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
 }
 
 bool
 extent_is_away(Oid relid, Oid userid)
-{
-	KnownLog   *log = find_log(relid, userid);
-
-	return log && is_recent(log->failed) && log->away;
-}
-
-/* Did the stream's server not answer for another stream? */
-static bool
-server_is_away(Oid relid, Oid userid)
 {
 	Oid			serverid = GetForeignServerIdByRelId(relid);
 	bool		away = false;
@@ -494,6 +464,20 @@ server_is_away(Oid relid, Oid userid)
 	return away;
 }
 
+char *
+extent_learn(LogExtent *extent, Oid relid, Oid userid, int timeout_ms)
+{
+	SeekBounds	everything = seek_everything();
+	Question	question = {relid, userid, &everything, timeout_ms};
+	char	   *failure;
+
+	if (extent_is_away(relid, userid))
+		return pstrdup("the broker did not answer a moment ago");
+	failure = attempt(ask, &question);
+	*extent = question.extent;
+	return failure ? failure : question.trouble;
+}
+
 /* Is it worth while to ask the broker? */
 static bool
 should_ask(Oid relid, Oid userid, const SeekBounds *bounds)
@@ -506,18 +490,20 @@ should_ask(Oid relid, Oid userid, const SeekBounds *bounds)
 		return false;
 
 	/* No subtransactions in parallel workers. */
-	return !IsInParallelMode() && !server_is_away(relid, userid);
+	return !IsInParallelMode() && !extent_is_away(relid, userid);
 }
 
 bool
 extent_foresee(Oid relid, Oid userid, const SeekBounds *bounds, ExtentForecast *forecast)
 {
+	Question	question = {relid, userid, bounds, PLANNER_TIMEOUT_MS};
 	KnownLog   *log;
 	LogExtent	part;
 	bool		times;
 
+	/* What goes wrong is the scan's affair, and nothing is learnt. */
 	if (should_ask(relid, userid, bounds))
-		try_to_learn(relid, userid, bounds);
+		(void) attempt(ask, &question);
 	log = find_log(relid, userid);
 	if (log == NULL || log->extent.npartitions < 0)
 		return false;

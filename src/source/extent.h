@@ -25,9 +25,9 @@ typedef struct LogExtent
 extern int64 extent_messages(const LogExtent *extent);
 
 /*
- * A reader for a scan, with the rights of userid: one that this transaction has
- * opened for a question and that nobody has used since, or a new one.  It
- * belongs to the current memory context.
+ * A reader for a scan or a sample, with the rights of userid: one that this
+ * transaction has opened for a question and that nobody has used since, or a new
+ * one.  It belongs to the current memory context.
  */
 extern StreamReader *extent_reader(const Stream *stream, Oid userid);
 
@@ -61,7 +61,13 @@ typedef struct ExtentForecast
 extern bool extent_foresee(Oid relid, Oid userid, const SeekBounds *bounds,
 						   ExtentForecast *forecast);
 
-/* Did the broker not answer a moment ago? */
+/*
+ * Asks for everything that the log holds.  NULL, or why it could not be learnt;
+ * no errors but for interrupts.
+ */
+extern char *extent_learn(LogExtent *extent, Oid relid, Oid userid, int timeout_ms);
+
+/* Did the stream's broker not answer a moment ago? */
 extern bool extent_is_away(Oid relid, Oid userid);
 
 #endif							/* KAPPA_EXTENT_H */

@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "source/estimate.h"
 #include "source/modify.h"
+#include "source/sample.h"
 #include "source/scan.h"
 #include "source/seek.h"
 #include "source/source.h"
@@ -139,6 +140,7 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = scan_restart;
 	routine->EndForeignScan = scan_end;
 	routine->ExplainForeignScan = scan_explain;
+	routine->AnalyzeForeignTable = sample_plan;
 	routine->IsForeignRelUpdatable = modify_supported;
 	routine->PlanForeignModify = modify_plan;
 	routine->BeginForeignModify = modify_begin;
