@@ -124,6 +124,17 @@ set_options(Utility *u, AlterTableStmt *stmt, List *options)
 	u->tag = CMDTAG_ALTER_VIEW;
 }
 
+static bool
+changes_owner(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_ChangeOwner)
+			return true;
+	return false;
+}
+
 /*
  * ALTER .. with a list of subcommands: as ALTER CONTINUOUS VIEW, or about a
  * continuous view under another name.
@@ -152,11 +163,13 @@ alter_view(Utility *u, AlterTableStmt *stmt)
 			return;
 	}
 
+	if (changes_owner(stmt))
+		u->new_owner_of = view;
 	cmd = linitial_node(AlterTableCmd, stmt->cmds);
 	if (list_length(stmt->cmds) == 1 && cmd->subtype == AT_ChangeOwner)
-		u->new_owner_of = view;
-	else if (list_length(stmt->cmds) == 1 && cmd->subtype == AT_SetRelOptions &&
-			 stmt->objtype == OBJECT_VIEW)
+		return;
+	if (list_length(stmt->cmds) == 1 && cmd->subtype == AT_SetRelOptions &&
+		stmt->objtype == OBJECT_VIEW)
 		set_options(u, stmt, castNode(List, cmd->def));
 	else if (continuous)
 		ereport(ERROR,

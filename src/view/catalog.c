@@ -17,6 +17,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -30,18 +32,23 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "commands/defrem.h"
 #include "view/catalog.h"
 #include "view/owner.h"
 
 /* ------------------------------------------------------------- existence */
 
+/*
+ * Without the extension a schema of that name is somebody else's, and tables in
+ * it may be anything.  (The schema first: that look-up is cached.)
+ */
 Oid
 catalog_table(const char *name)
 {
 	Oid			namespace = get_namespace_oid("kappa", true);
 
-	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
+	if (!OidIsValid(namespace) || !OidIsValid(get_extension_oid("pg_kappa", true)))
+		return InvalidOid;
+	return get_relname_relid(name, namespace);
 }
 
 /*

@@ -178,6 +178,22 @@ drops_metadata(List *options)
 	return false;
 }
 
+/* The column that the option event_time names: 0 for none. */
+static AttrNumber
+event_time_column(Oid stream)
+{
+	ListCell   *lc;
+
+	foreach(lc, GetForeignTable(stream)->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "event_time") == 0)
+			return get_attnum(stream, defGetString(option));
+	}
+	return InvalidAttrNumber;
+}
+
 static void
 check_stream_command(Oid stream, const Bitmapset *columns, const AlterTableCmd *command)
 {
@@ -195,6 +211,11 @@ check_stream_command(Oid stream, const Bitmapset *columns, const AlterTableCmd *
 			if (drops_metadata(castNode(List, command->def)))
 				check_first_field(stream, command->name);
 			break;
+		case AT_DropColumn:
+			/* Of those that views use, PostgreSQL knows. */
+			if (get_attnum(stream, command->name) == event_time_column(stream))
+				check_stream_column(stream, columns, command->name);
+			break;
 		case AT_AlterColumnType:
 		case AT_SetNotNull:
 		case AT_DropNotNull:
@@ -209,10 +230,14 @@ static void
 check_alter_stream(Oid stream, const AlterTableStmt *stmt)
 {
 	Bitmapset  *columns;
+	AttrNumber	event_time = event_time_column(stream);
 	ListCell   *lc;
 
 	if (!catalog_stream_used(stream, &columns))
 		return;
+	/* All views take their watermarks from it, whether they select it or not. */
+	if (event_time > 0)
+		columns = bms_add_member(columns, event_time);
 	foreach(lc, stmt->cmds)
 		check_stream_command(stream, columns, lfirst_node(AlterTableCmd, lc));
 }
@@ -237,13 +262,17 @@ static void
 check_rename_column(Oid stream, const char *name)
 {
 	AttrNumber	attno = get_attnum(stream, name);
+	bool		is_event_time = attno > 0 && attno == event_time_column(stream);
 	Bitmapset  *columns;
 
 	if (attno > 0 && catalog_stream_used(stream, &columns) &&
-		bms_is_member(attno, columns) && is_found_by_name(stream, attno))
+		(is_event_time ||
+		 (bms_is_member(attno, columns) && is_found_by_name(stream, attno))))
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot rename column \"%s\" of stream \"%s\"", name, get_rel_name(stream)),
+				 is_event_time ?
+				 errdetail("The stream's option event_time names it, and continuous views use that.") :
 				 errdetail("Continuous views use it, and its values are found by its name."),
 				 errhint("Create another foreign table over the topic, or drop the continuous views.")));
 }

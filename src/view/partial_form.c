@@ -30,6 +30,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
@@ -127,13 +128,15 @@ qualified_function(Oid function)
 									  get_func_name(function));
 }
 
-/* name(argument types) of the form, as DDL wants it. */
+/* name(argument types) of the form, as DDL wants it: with all names qualified. */
 static char *
 form_signature(const char *name, Oid original)
 {
+	int			level = enter_plain_settings();
 	Datum		arguments = DirectFunctionCall1(pg_get_function_identity_arguments,
 												ObjectIdGetDatum(original));
 
+	AtEOXact_GUC(false, level);
 	return psprintf("kappa_state.%s(%s)", quote_identifier(name),
 					TextDatumGetCString(arguments));
 }
@@ -266,14 +269,9 @@ go_with_original(Oid form, Oid original)
 static Oid
 create_form(const char *name, Oid original)
 {
-	ViewIdentity save;
-	char	   *sql;
 	Oid			form;
 
-	extension_enter(&save);
-	sql = create_statement(name, original);
-	extension_leave(&save);
-	extension_execute(sql);
+	extension_execute(create_statement(name, original));
 	CommandCounterIncrement();
 
 	form = find_form(name, original);

@@ -64,7 +64,7 @@ static SavedPlan store_plan = {
 };
 
 static SavedPlan watermarks_plan = {
-	"UPDATE kappa.watermarks w SET watermark = n.watermark"
+	"UPDATE kappa.watermarks w SET watermark = GREATEST(w.watermark, n.watermark)"
 	" FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS n(partition, watermark)"
 	" WHERE w.view = $1 AND w.generation = $2 AND w.topic = $3 AND w.partition = n.partition",
 	5, {REGCLASSOID, INT4OID, TEXTOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID}

@@ -73,6 +73,7 @@ typedef struct Wait
 	Stream	   *stream;
 	TimestampTz deadline;		/* DT_NOEND: none */
 	Datum		fingerprint;
+	Datum		topic;
 	Datum		partitions;		/* int[] */
 	Datum		targets;		/* bigint[] */
 } Wait;
@@ -203,8 +204,7 @@ static bool
 reached_targets(const Wait *wait)
 {
 	Datum		values[4] = {
-		Int32GetDatum(wait->cv->consumer), CStringGetTextDatum(wait->stream->topic),
-		wait->partitions, wait->targets
+		Int32GetDatum(wait->cv->consumer), wait->topic, wait->partitions, wait->targets
 	};
 	uint64		behind;
 
@@ -232,6 +232,7 @@ start_wait(Wait *wait, Oid view)
 	wait->cv = view_get(view);
 	wait->stream = stream_open(wait->cv->stream);
 	wait->fingerprint = CStringGetTextDatum(view_fingerprint());
+	wait->topic = CStringGetTextDatum(wait->stream->topic);
 	check_status(wait);
 }
 
