@@ -16,10 +16,9 @@ CREATE TABLE kappa.views (
     delta       regclass NOT NULL,               -- its partial form, as a view
     state       regclass NOT NULL,               -- what V finalises
     consumer    int      NOT NULL,
-    merge       text     NOT NULL,               -- the batch's one statement
-    long_key_merge text,                         -- what merge becomes when a key is too long for the
-    long_key_index text,                         -- index, which then has these columns;
-    long_keys   text[],                          -- the keys that may be
+    long_key_index text,                         -- columns of the state's index when a key was too long for it;
+    long_keys   text[],                          -- the keys that may be;
+    has_long_keys boolean NOT NULL DEFAULT false, -- one was
     columns     int[]    NOT NULL,               -- of the stream that the definition uses
     uses_time   boolean  NOT NULL,               -- must the event time convert?
     start       text     NOT NULL,               -- option start
@@ -39,6 +38,10 @@ CREATE TABLE kappa.views (
     cutoff      timestamptz,                     -- windows that end here or before are gone
     PRIMARY KEY (view, generation)
 );
+
+CREATE FUNCTION kappa.merge_statement(view regclass) RETURNS text
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'kappa_merge_statement';
+COMMENT ON FUNCTION kappa.merge_statement(regclass) IS 'the one statement that applies a batch to a continuous view';
 
 -- A consumer: one reading of a stream's log that feeds one or more views.
 CREATE TABLE kappa.consumers (

@@ -22,6 +22,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -29,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -78,12 +80,22 @@ view_exists(Oid relid)
 	return found;
 }
 
+bool
+view_catalog_is_free(void)
+{
+	Oid			table = catalog_table("views");
+
+	return OidIsValid(table) && ConditionalLockRelationOid(table, AccessShareLock) &&
+		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table));
+}
+
 /* ----------------------------------------------------------------- reading */
 
 static const char select_views[] =
 "SELECT v.view, v.generation, v.kind, c.relowner, v.stream, v.definition, v.delta, v.state,"
-" v.consumer, v.start, v.merge, v.settings, v.columns, v.uses_time, v.paused, v.failed,"
-" v.error, v.fingerprint, v.reject_limit, n.nspname, c.relname, v.long_key_merge IS NULL"
+" v.consumer, v.start, v.settings, v.columns, v.uses_time, v.paused, v.failed,"
+" v.error, v.fingerprint, v.reject_limit, n.nspname, c.relname,"
+" v.long_key_index, v.has_long_keys"
 " FROM kappa.views v"
 " JOIN pg_class c ON c.oid = v.view::oid"
 " JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -182,19 +194,21 @@ view_from_row(int row)
 	cv->state = DatumGetObjectId(column_datum(row, 8));
 	cv->consumer = DatumGetInt32(column_datum(row, 9));
 	cv->start = column_text(row, 10);
-	cv->merge = column_text(row, 11);
-	cv->settings = settings_from_array(column_datum(row, 12));
-	cv->columns = columns_from_array(column_datum(row, 13));
-	cv->needs_event_time = DatumGetBool(column_datum(row, 14));
-	cv->paused = DatumGetBool(column_datum(row, 15));
-	cv->failed = DatumGetBool(column_datum(row, 16));
-	cv->error = column_text(row, 17);
-	cv->foreign_origin = strcmp(column_text(row, 18), view_fingerprint()) != 0;
-	cv->reject_limit = column_int64(row, 19, -1);
+	cv->settings = settings_from_array(column_datum(row, 11));
+	cv->columns = columns_from_array(column_datum(row, 12));
+	cv->needs_event_time = DatumGetBool(column_datum(row, 13));
+	cv->paused = DatumGetBool(column_datum(row, 14));
+	cv->failed = DatumGetBool(column_datum(row, 15));
+	cv->error = column_text(row, 16);
+	cv->foreign_origin = strcmp(column_text(row, 17), view_fingerprint()) != 0;
+	cv->reject_limit = column_int64(row, 18, -1);
 	cv->name = psprintf("%s.%s",
-						NameStr(*DatumGetName(column_datum(row, 20))),
-						NameStr(*DatumGetName(column_datum(row, 21))));
-	cv->takes_long_keys = DatumGetBool(column_datum(row, 22));
+						NameStr(*DatumGetName(column_datum(row, 19))),
+						NameStr(*DatumGetName(column_datum(row, 20))));
+	cv->long_key_index = column_text(row, 21);
+	cv->takes_long_keys = cv->long_key_index == NULL || DatumGetBool(column_datum(row, 22));
+	if (!cv->takes_long_keys)
+		cv->long_key_index = NULL;
 	return cv;
 }
 
@@ -390,37 +404,36 @@ catalog_add_view(const ContinuousView *cv, const ViewDerivation *derivation)
 {
 	static const char *const kinds[] = {"grouped", "single", "rows"};
 	Oid			types[] = {OIDOID, INT4OID, TEXTOID, OIDOID, OIDOID, OIDOID, OIDOID, INT4OID,
-		TEXTOID, INT4ARRAYOID, BOOLOID, TEXTOID, INT8OID, TEXTARRAYOID, TEXTOID, BOOLOID, INT4OID};
+		INT4ARRAYOID, BOOLOID, TEXTOID, INT8OID, TEXTARRAYOID, TEXTOID, BOOLOID, INT4OID};
 	Datum		values[] = {
 		ObjectIdGetDatum(cv->view), Int32GetDatum(cv->generation),
 		CStringGetTextDatum(kinds[cv->kind]),
 		ObjectIdGetDatum(cv->stream), ObjectIdGetDatum(cv->definition),
 		ObjectIdGetDatum(cv->delta), ObjectIdGetDatum(cv->state), Int32GetDatum(cv->consumer),
-		CStringGetTextDatum(cv->merge), array_from_columns(cv->columns),
+		array_from_columns(cv->columns),
 		BoolGetDatum(cv->needs_event_time), CStringGetTextDatum(cv->start),
 		Int64GetDatum(cv->reject_limit), array_from_settings(cv->settings),
 		CStringGetTextDatum(view_fingerprint()), BoolGetDatum(derivation->version_bound),
 	Int32GetDatum(PG_VERSION_NUM / 10000)};
 
 	run_command("INSERT INTO kappa.views (view, generation, kind, stream, definition, delta, state,"
-				" consumer, merge, columns, uses_time, start, reject_limit, settings, fingerprint,"
+				" consumer, columns, uses_time, start, reject_limit, settings, fingerprint,"
 				" version_bound, major)"
-				" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, nullif($13, -1), $14,"
-				" $15, $16, $17)",
+				" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, -1), $13,"
+				" $14, $15, $16)",
 				lengthof(types), types, values, NULL);
 	run_command("INSERT INTO kappa.stats (view, generation) VALUES ($1, $2)",
 				2, types, values, NULL);
 }
 
 void
-catalog_add_long_keys(const ContinuousView *cv, const char *merge, const char *index,
-					  List *digested)
+catalog_add_long_keys(const ContinuousView *cv, const char *index, List *digested)
 {
-	Oid			types[] = {OIDOID, INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID};
+	Oid			types[] = {OIDOID, INT4OID, TEXTOID, TEXTARRAYOID};
 	Datum		values[] = {ObjectIdGetDatum(cv->view), Int32GetDatum(cv->generation),
-		CStringGetTextDatum(merge), CStringGetTextDatum(index), array_from_names(digested)};
+	CStringGetTextDatum(index), array_from_names(digested)};
 
-	run_command("UPDATE kappa.views SET long_key_merge = $3, long_key_index = $4, long_keys = $5"
+	run_command("UPDATE kappa.views SET long_key_index = $3, long_keys = $4"
 				" WHERE view::oid = $1 AND generation = $2",
 				lengthof(types), types, values, NULL);
 }

@@ -17,8 +17,7 @@ extern int	catalog_add_consumer(Oid stream);
 extern void catalog_add_view(const ContinuousView *cv, const ViewDerivation *derivation);
 
 /* Notes at creation what view_take_long_keys() will need. */
-extern void catalog_add_long_keys(const ContinuousView *cv, const char *merge,
-								  const char *index, List *digested);
+extern void catalog_add_long_keys(const ContinuousView *cv, const char *index, List *digested);
 
 /* Notes why a view waits; NULL: it does not. */
 extern void catalog_set_error(const ContinuousView *cv, const char *error);

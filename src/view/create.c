@@ -382,7 +382,6 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 	Query	   *query;
 	ObjectAddress address;
 	char	   *definition;
-	char	   *delta;
 	char	   *state;
 	char	   *long_key_index;
 	List	   *long_keys;
@@ -403,9 +402,7 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 	cv.settings = settings_capture();
 	cv.consumer = catalog_add_consumer(cv.stream);
 	definition = hidden_qualified_name(stmt->view, cv.consumer, 1, "definition");
-	delta = hidden_qualified_name(stmt->view, cv.consumer, 1, "delta");
 	state = hidden_qualified_name(stmt->view, cv.consumer, 1, "state");
-	cv.merge = view_merge_statement(derivation, view_state_index(derivation), state, delta);
 
 	cv.definition = create_hidden_view(hidden_name(stmt->view, cv.consumer, 1, "definition"),
 									   query_text(query));
@@ -422,8 +419,7 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 	catalog_add_view(&cv, derivation);
 	long_key_index = view_long_key_index(derivation, &long_keys);
 	if (long_key_index)
-		catalog_add_long_keys(&cv, view_merge_statement(derivation, long_key_index, state, delta),
-							  long_key_index, long_keys);
+		catalog_add_long_keys(&cv, long_key_index, long_keys);
 	resolve_start(cv.view);
 	return address;
 }

@@ -8,9 +8,10 @@
  *	normalize.c	the user's Query in one form
  *	analyze.c	the user's Query -> ViewAnalysis, or the reason why it is refused
  *	derive.c	ViewAnalysis -> ViewDerivation: the columns of the state table, the
- *				delta query, V's query, the merge statement
+ *				delta query, V's query
  *	partial.c	one aggregate -> its state columns, how they combine, and the
  *				expression that finalises them
+ *	merge.c		the delta view -> the merge statement (view.h)
  *
  *-------------------------------------------------------------------------
  */
@@ -72,7 +73,6 @@ typedef struct StateColumn
 	Expr	   *expr;			/* what the delta query selects */
 	Index		sortgroupref;	/* STATE_KEY: of the query's GROUP BY */
 	bool		window;			/* STATE_KEY: a window over the event time */
-	char	   *combine;		/* STATE_PARTIAL: SQL over state.c and excluded.c */
 } StateColumn;
 
 typedef struct ViewDerivation
@@ -102,10 +102,6 @@ extern char *view_state_index(const ViewDerivation *derivation);
 extern char *view_long_key_index(const ViewDerivation *derivation, List **digested);
 extern bool view_key_has_digest(Oid type);
 
-/* The batch's one statement; names are qualified and quoted; index: one of the above. */
-extern char *view_merge_statement(const ViewDerivation *derivation, const char *index,
-								  const char *state, const char *delta);
-
 /* Adds a column to the state; gives it its number and a unique name. */
 extern StateColumn *view_add_column(ViewDerivation *derivation, StateColumnRole role,
 									const char *name, Expr *expr);
@@ -121,6 +117,15 @@ extern void view_add_aggregate(ViewDerivation *derivation, Aggref *aggref, int l
 /* The expression over the state (range table entry 1) that finalises it. */
 extern Expr *view_finalise(const ViewDerivation *derivation, Aggref *aggref,
 						   int levels_up);
+
+/*
+ * The function that combines two results of an aggregate, or of a partial form
+ * whose state is of an SQL type; InvalidOid if there is none.
+ */
+extern Oid	view_combine_function(Oid aggregate);
+
+/* Does the aggregate leave the types of its arguments to the call? */
+extern bool view_is_polymorphic(Oid aggregate);
 
 /* A reference from V's query to a column of the state. */
 extern Var *view_state_var(const StateColumn *column, int levels_up);

@@ -6,14 +6,14 @@
  * A btree takes no more than a third of a page, 2.7 kB, of all keys together.
  * Nearly no view ever has such keys, and it is the plain index on the keys that
  * gives readers short plans.  So a view starts with that one, and when the
- * first key comes that does not fit, the worker changes the index and the merge
- * statement, once and for all:
+ * first key comes that does not fit, the worker changes the index, and with it
+ * the merge statement, once and for all:
  *
  *	before	UNIQUE (minute, item)					ON CONFLICT (minute, item)
  *	after	UNIQUE (minute, key_digest(item))		ON CONFLICT (minute, key_digest(item))
  *			and a hash index on item, for WHERE item = '...'
  *
- * Both statements were derived at creation (kappa.views.long_key_merge).
+ * The columns were derived at creation (kappa.views.long_key_index).
  *
  * The index tells groups apart by digests alone, so keys must have the same digest
  * if, and practically only if, they are equal.  For text and bytea it is SHA-256
@@ -161,9 +161,10 @@ view_take_long_keys(const ContinuousView *cv)
 
 	keys = query_texts("SELECT unnest(long_keys) FROM kappa.views"
 					   " WHERE view::oid = $1 AND generation = $2", cv);
-	columns = query_texts("UPDATE kappa.views SET merge = long_key_merge, long_key_merge = NULL"
+	columns = query_texts("UPDATE kappa.views SET has_long_keys = true"
 						  " WHERE view::oid = $1 AND generation = $2"
-						  " AND long_key_merge IS NOT NULL RETURNING long_key_index", cv);
+						  " AND long_key_index IS NOT NULL AND NOT has_long_keys"
+						  " RETURNING long_key_index", cv);
 	if (columns == NIL)
 		return;
 

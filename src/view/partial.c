@@ -89,26 +89,25 @@ static const struct Average
 	Oid			to_summand;
 	Oid			sum;
 	Oid			sum_type;
-	Oid			sum_combine;
 	Oid			to_dividend;
 	Oid			to_divisor;
 	Oid			divisor_type;
 	Oid			divide;
 	Oid			result_type;
 }			averages[] = {
-	{F_AVG_INT2, InvalidOid, F_SUM_INT2, INT8OID, F_INT8PL,
+	{F_AVG_INT2, InvalidOid, F_SUM_INT2, INT8OID,
 	F_NUMERIC_INT8, F_NUMERIC_INT8, NUMERICOID, F_NUMERIC_DIV, NUMERICOID},
-	{F_AVG_INT4, InvalidOid, F_SUM_INT4, INT8OID, F_INT8PL,
+	{F_AVG_INT4, InvalidOid, F_SUM_INT4, INT8OID,
 	F_NUMERIC_INT8, F_NUMERIC_INT8, NUMERICOID, F_NUMERIC_DIV, NUMERICOID},
-	{F_AVG_INT8, InvalidOid, F_SUM_INT8, NUMERICOID, F_NUMERIC_ADD,
+	{F_AVG_INT8, InvalidOid, F_SUM_INT8, NUMERICOID,
 	InvalidOid, F_NUMERIC_INT8, NUMERICOID, F_NUMERIC_DIV, NUMERICOID},
-	{F_AVG_NUMERIC, InvalidOid, F_SUM_NUMERIC, NUMERICOID, F_NUMERIC_ADD,
+	{F_AVG_NUMERIC, InvalidOid, F_SUM_NUMERIC, NUMERICOID,
 	InvalidOid, F_NUMERIC_INT8, NUMERICOID, F_NUMERIC_DIV, NUMERICOID},
-	{F_AVG_FLOAT4, F_FLOAT8_FLOAT4, F_SUM_FLOAT8, FLOAT8OID, F_FLOAT8PL,
+	{F_AVG_FLOAT4, F_FLOAT8_FLOAT4, F_SUM_FLOAT8, FLOAT8OID,
 	InvalidOid, F_FLOAT8_INT8, FLOAT8OID, F_FLOAT8DIV, FLOAT8OID},
-	{F_AVG_FLOAT8, InvalidOid, F_SUM_FLOAT8, FLOAT8OID, F_FLOAT8PL,
+	{F_AVG_FLOAT8, InvalidOid, F_SUM_FLOAT8, FLOAT8OID,
 	InvalidOid, F_FLOAT8_INT8, FLOAT8OID, F_FLOAT8DIV, FLOAT8OID},
-	{F_AVG_INTERVAL, InvalidOid, F_SUM_INTERVAL, INTERVALOID, F_INTERVAL_PL,
+	{F_AVG_INTERVAL, InvalidOid, F_SUM_INTERVAL, INTERVALOID,
 	InvalidOid, F_FLOAT8_INT8, FLOAT8OID, F_INTERVAL_DIV, INTERVALOID},
 };
 
@@ -217,7 +216,7 @@ substitute(const Aggref *aggref, Oid aggregate, Oid type)
 
 /* The column that holds this partial result; identical ones share it. */
 static StateColumn *
-partial_column(ViewDerivation *derivation, Aggref *partial, const char *name, bool *is_new)
+partial_column(ViewDerivation *derivation, Aggref *partial, const char *name)
 {
 	ListCell   *lc;
 
@@ -226,52 +225,10 @@ partial_column(ViewDerivation *derivation, Aggref *partial, const char *name, bo
 		StateColumn *column = lfirst(lc);
 
 		if (column->role == STATE_PARTIAL && equal(column->expr, partial))
-		{
-			*is_new = false;
 			return column;
-		}
 	}
-	*is_new = true;
 	return view_add_column(derivation, STATE_PARTIAL,
 						   column_name(derivation, partial, name), (Expr *) partial);
-}
-
-static const char *
-function_name(Oid function)
-{
-	return quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
-									  get_func_name(function));
-}
-
-/*
- * combine(state.c, excluded.c).  A strict function is not called with NULL, as
- * in nodeAgg.c: the other side is the result then.  (IS NOT DISTINCT FROM NULL
- * because a row of NULLs IS NULL.)
- */
-static char *
-combine_by(const char *column, Oid function, bool never_null)
-{
-	const char *c = quote_identifier(column);
-
-	if (never_null || !func_strict(function))
-		return psprintf("%s(state.%s, excluded.%s)", function_name(function), c, c);
-	return psprintf("CASE WHEN state.%s IS NOT DISTINCT FROM NULL THEN excluded.%s"
-					" WHEN excluded.%s IS NOT DISTINCT FROM NULL THEN state.%s"
-					" ELSE %s(state.%s, excluded.%s) END",
-					c, c, c, c, function_name(function), c, c);
-}
-
-static StateColumn *
-self_combining_column(ViewDerivation *derivation, Aggref *partial, Oid combine)
-{
-	bool		is_count = partial->aggfnoid == F_COUNT_ANY || partial->aggfnoid == F_COUNT_;
-	bool		is_new;
-	StateColumn *column = partial_column(derivation, partial,
-										 get_func_name(partial->aggfnoid), &is_new);
-
-	if (is_new)
-		column->combine = combine_by(column->name, combine, is_count);
-	return column;
 }
 
 /* ---------------------------------------------------------------- averages */
@@ -308,8 +265,8 @@ add_average(ViewDerivation *derivation, PartialAggregate *partial, const struct 
 		sum->aggargtypes = list_make1_oid(average->sum_type);
 	}
 	partial->kind = PARTIAL_AVERAGE;
-	partial->column = self_combining_column(derivation, sum, average->sum_combine);
-	partial->count = self_combining_column(derivation, count, F_INT8PL);
+	partial->column = partial_column(derivation, sum, get_func_name(sum->aggfnoid));
+	partial->count = partial_column(derivation, count, get_func_name(count->aggfnoid));
 }
 
 static Expr *
@@ -336,13 +293,9 @@ add_state(ViewDerivation *derivation, PartialAggregate *partial, Form_pg_aggrega
 	Oid			type = resolve_aggregate_transtype(aggref->aggfnoid, form->aggtranstype,
 												   argtypes, nargs);
 	Aggref	   *stored = substitute(aggref, partial_aggregate_get(aggref->aggfnoid), type);
-	bool		is_new;
 
 	partial->kind = PARTIAL_STATE;
-	partial->column = partial_column(derivation, stored,
-									 get_func_name(aggref->aggfnoid), &is_new);
-	if (is_new)
-		partial->column->combine = combine_by(partial->column->name, form->aggcombinefn, false);
+	partial->column = partial_column(derivation, stored, get_func_name(aggref->aggfnoid));
 	derivation->version_bound = true;
 }
 
@@ -364,43 +317,25 @@ null_arguments(const Aggref *aggref)
 	return result;
 }
 
-/* Do the functions of this aggregate look at the types of its arguments? */
-static bool
-needs_arguments(const PartialAggregate *partial)
+bool
+view_is_polymorphic(Oid aggregate)
 {
 	Oid		   *declared;
 	int			nargs;
 
-	if (partial->finalextra || OidIsValid(partial->aggref->inputcollid))
-		return true;
-	(void) get_func_signature(partial->aggref->aggfnoid, &declared, &nargs);
+	(void) get_func_signature(aggregate, &declared, &nargs);
 	for (int i = 0; i < nargs; i++)
 		if (IsPolymorphicType(declared[i]))
 			return true;
 	return false;
 }
 
-/* As SQL, for the merge statement: NULL::type COLLATE c, ... */
-static char *
-null_arguments_sql(const PartialAggregate *partial)
+/* Does the final function look at the types of the aggregate's arguments? */
+static bool
+needs_arguments(const PartialAggregate *partial)
 {
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	if (!needs_arguments(partial))
-		return buf.data;
-	foreach(lc, null_arguments(partial->aggref))
-	{
-		Const	   *null = lfirst_node(Const, lc);
-
-		appendStringInfo(&buf, ", NULL::%s",
-						 format_type_extended(null->consttype, -1, FORMAT_TYPE_FORCE_QUALIFY));
-		if (OidIsValid(null->constcollid) &&
-			null->constcollid != get_typcollation(null->consttype))
-			appendStringInfo(&buf, " COLLATE %s", generate_collation_name(null->constcollid));
-	}
-	return buf.data;
+	return partial->finalextra || OidIsValid(partial->aggref->inputcollid) ||
+		view_is_polymorphic(partial->aggref->aggfnoid);
 }
 
 static void
@@ -409,20 +344,9 @@ add_sealed(ViewDerivation *derivation, PartialAggregate *partial)
 	Aggref	   *aggref = partial->aggref;
 	Aggref	   *stored = substitute(aggref, partial_aggregate_get(aggref->aggfnoid),
 									aggregate_state_type());
-	bool		is_new;
 
 	partial->kind = PARTIAL_SEALED;
-	partial->column = partial_column(derivation, stored,
-									 get_func_name(aggref->aggfnoid), &is_new);
-	if (is_new)
-	{
-		const char *c = quote_identifier(partial->column->name);
-
-		partial->column->combine =
-			psprintf("kappa.aggregate_combine(state.%s, excluded.%s, %s::pg_catalog.regprocedure%s)",
-					 c, c, quote_literal_cstr(format_procedure_qualified(aggref->aggfnoid)),
-					 null_arguments_sql(partial));
-	}
+	partial->column = partial_column(derivation, stored, get_func_name(aggref->aggfnoid));
 	derivation->version_bound = true;
 }
 
@@ -478,7 +402,7 @@ find_partial(const ViewDerivation *derivation, const Aggref *aggref)
 	return NULL;
 }
 
-/* The function that combines two results of an aggregate, if there is one. */
+/* The same for an aggregate whose row is at hand; InvalidOid: not its results. */
 static Oid
 self_combine_function(Oid aggregate, Form_pg_aggregate form)
 {
@@ -488,6 +412,21 @@ self_combine_function(Oid aggregate, Form_pg_aggregate form)
 	if (!OidIsValid(form->aggfinalfn) && form->aggtranstype != INTERNALOID)
 		return form->aggcombinefn;
 	return InvalidOid;
+}
+
+Oid
+view_combine_function(Oid aggregate)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+	Oid			result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for aggregate %u", aggregate);
+	result = self_combine_function(aggregate, (Form_pg_aggregate) GETSTRUCT(tuple));
+	ReleaseSysCache(tuple);
+	if (!OidIsValid(result))
+		elog(ERROR, "aggregate %u has no combine function", aggregate);
+	return result;
 }
 
 /* Aggregates inside sublinks of ours come with their own level. */
@@ -532,7 +471,8 @@ view_add_aggregate(ViewDerivation *derivation, Aggref *original, int levels_up)
 	else if (OidIsValid(combine))
 	{
 		partial->kind = PARTIAL_SELF;
-		partial->column = self_combining_column(derivation, copyObjectImpl(aggref), combine);
+		partial->column = partial_column(derivation, copyObjectImpl(aggref),
+										 get_func_name(aggref->aggfnoid));
 	}
 	else if (form->aggtranstype != INTERNALOID)
 		add_state(derivation, partial, form);

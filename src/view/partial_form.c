@@ -4,8 +4,8 @@
  *	  Aggregates that give the state of other aggregates.
  *
  * The partial form of agg(x) is kappa_state.partial_agg(x): the same transition
- * function, transition type and initial value, and no final function, or, for an
- * internal state, kappa.aggregate_serialize().  Those of PostgreSQL's own
+ * function, combine function, transition type and initial value, and no final
+ * function, or, for an internal state, kappa.aggregate_serialize().  Those of PostgreSQL's own
  * aggregates come with the extension; those of others are made when a view
  * first needs them, and belong to the aggregate's owner, with whose rights the
  * executor checks the component functions.
@@ -77,6 +77,7 @@ is_partial_form(Form_pg_aggregate partial, HeapTuple partial_tuple,
 	init[1] = SysCacheGetAttr(AGGFNOID, original_tuple, Anum_pg_aggregate_agginitval, &isnull[1]);
 
 	return partial->aggtransfn == original->aggtransfn &&
+		partial->aggcombinefn == original->aggcombinefn &&
 		partial->aggtranstype == original->aggtranstype &&
 		partial->aggserialfn == original->aggserialfn &&
 		partial->aggdeserialfn == original->aggdeserialfn &&
@@ -210,10 +211,11 @@ create_statement(const char *name, Oid original)
 					 form_signature(name, original),
 					 qualified_function(form->aggtransfn),
 					 format_type_be_qualified(form->aggtranstype), form->aggtransspace);
+	if (OidIsValid(form->aggcombinefn))
+		appendStringInfo(&sql, ", COMBINEFUNC = %s", qualified_function(form->aggcombinefn));
 	if (form->aggtranstype == INTERNALOID)
-		appendStringInfo(&sql, ", COMBINEFUNC = %s, SERIALFUNC = %s, DESERIALFUNC = %s,"
+		appendStringInfo(&sql, ", SERIALFUNC = %s, DESERIALFUNC = %s,"
 						 " FINALFUNC = kappa.aggregate_serialize, FINALFUNC_MODIFY = READ_WRITE",
-						 qualified_function(form->aggcombinefn),
 						 qualified_function(form->aggserialfn),
 						 qualified_function(form->aggdeserialfn));
 	init = SysCacheGetAttr(AGGFNOID, tuple, Anum_pg_aggregate_agginitval, &isnull);

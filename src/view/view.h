@@ -94,8 +94,8 @@ typedef struct ContinuousView
 	int			consumer;
 	char	   *name;			/* schema.view, for messages */
 	char	   *start;			/* option start, as given */
-	char	   *merge;			/* the batch's one statement: INSERT INTO state
-								 * SELECT .. FROM delta .. */
+	char	   *long_key_index; /* columns of the state's index, if it takes
+								 * long keys; NULL: the keys */
 	bool		takes_long_keys;	/* or could not: no need to try */
 	List	   *settings;		/* kept settings: DefElem name -> String */
 	Bitmapset  *columns;		/* attribute numbers of the stream that the
@@ -122,6 +122,12 @@ extern List *view_list(void);
  * OIDs of database and extension, palloc'd.
  */
 extern char *view_fingerprint(void);
+
+/*
+ * Is the catalog there, and nobody about to drop it?  Then it stays until the end
+ * of the transaction.
+ */
+extern bool view_catalog_is_free(void);
 
 /* Who the caller must be: errors like aclcheck_error unless owner (or member). */
 extern void view_check_owner(Oid view);
@@ -177,6 +183,12 @@ extern void view_leave(const ViewIdentity *save);
  */
 extern uint64 view_run(const ContinuousView *cv, const char *sql, StreamFeed *feed,
 					   double expected_rows, DestReceiver *dest);
+
+/*
+ * The statement of a batch: INSERT INTO state SELECT .. FROM delta .., with the
+ * names that things have now.
+ */
+extern char *view_merge_statement(const ContinuousView *cv);
 
 /* A relation's name for SQL text: schema-qualified and quoted. */
 extern char *view_relation_name(Oid relid);

@@ -66,7 +66,7 @@ relation_callback(Datum arg, Oid relid)
 	{
 		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
 
-		if (!OidIsValid(relid) ||
+		if (!OidIsValid(relid) || consumer->view == relid ||
 			(consumer->stream && consumer->stream->relid == relid))
 			options_may_have_changed = true;
 	}
@@ -78,6 +78,8 @@ assignment_start(void)
 	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, options_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, options_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, options_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, options_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, options_callback, (Datum) 0);
 	CacheRegisterRelcacheCallback(relation_callback, (Datum) 0);
 }
 
@@ -170,13 +172,20 @@ has_something_to_do(const ContinuousView *cv)
 	return !cv->paused && !cv->failed && !cv->foreign_origin;
 }
 
-/* The database's continuous views; NIL also without the extension. */
-static List *
-read_views(void)
+/*
+ * The database's continuous views; NIL also without the extension.  False while
+ * somebody is dropping it.
+ */
+static bool
+read_views(List **views)
 {
+	*views = NIL;
 	if (!OidIsValid(get_extension_oid("pg_kappa", true)))
-		return NIL;
-	return view_list();
+		return true;
+	if (!view_catalog_is_free())
+		return false;
+	*views = view_list();
+	return true;
 }
 
 /*
@@ -197,7 +206,12 @@ divide_consumers(void)
 		dlist_container(Consumer, node, iter.cur)->keep = false;
 
 	worker_begin();
-	views = read_views();
+	if (!read_views(&views))
+	{
+		worker_commit();
+		worker_look_again();
+		return true;
+	}
 	foreach(lc, views)
 	{
 		ContinuousView *cv = lfirst(lc);

@@ -89,7 +89,6 @@ typedef struct BatchWork
 
 static BatchResult apply_in_transaction(BatchWork *work);
 static BatchResult take_long_keys(Consumer *consumer);
-static BatchResult lock_relations(const ContinuousView *cv);
 static void prepare_intake(Consumer *consumer);
 static void run_stretch(BatchWork *work, int first, int last);
 static void run_carefully(BatchWork *work);
@@ -177,7 +176,7 @@ apply_in_transaction(BatchWork *work)
 	BatchResult result;
 
 	worker_begin();
-	result = lock_relations(consumer->cv);
+	result = batch_lock_relations(consumer->cv);
 	if (result == BATCH_DONE && progress_view_row(consumer) != VIEW_ROW_ACTIVE)
 		result = BATCH_STALE;
 
@@ -248,8 +247,8 @@ take_long_keys(Consumer *consumer)
 	return result;
 }
 
-static BatchResult
-lock_relations(const ContinuousView *cv)
+BatchResult
+batch_lock_relations(const ContinuousView *cv)
 {
 	const struct
 	{
@@ -338,7 +337,7 @@ run_stretch(BatchWork *work, int first, int last)
 	const BadMessage *bad;
 	int			nbad;
 
-	work->stats.groups_written += run_statement(work, consumer->cv->merge, first, last);
+	work->stats.groups_written += run_statement(work, consumer->merge, first, last);
 	view_intake_finish(consumer->intake);
 
 	nbad = view_intake_bad(consumer->intake, &bad);

@@ -44,6 +44,9 @@
 /* Pauses after errors that may pass: 1, 2, 4 .. 60 seconds. */
 #define MAX_ERROR_PAUSE_MS 60000
 
+/* The same while somebody is changing the view. */
+#define BUSY_PAUSE_MS 50
+
 /* ---------------------------------------------------------------- the lock */
 
 /*
@@ -84,8 +87,9 @@ consumer_unlock(Consumer *consumer)
 /* ------------------------------------------------------- opening and closing */
 
 /*
- * Everything in the catalogs that the reader and the decoder were made from, as
- * text: options of server, user mapping, stream and columns, columns, owner.
+ * Everything in the catalogs that the reader, the decoder and the merge statement
+ * were made from, as text: options of server, user mapping, stream and columns,
+ * columns, owner, names.
  */
 static char *
 make_signature(const ContinuousView *cv)
@@ -97,8 +101,9 @@ make_signature(const ContinuousView *cv)
 	TupleDesc	desc = RelationGetDescr(rel);
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "%u %u %s %s", cv->owner, server->serverid,
-					 nodeToString(table->options), nodeToString(server->options));
+	appendStringInfo(&text, "%s %u %u %s %s", view_merge_statement(cv), cv->owner,
+					 server->serverid, nodeToString(table->options),
+					 nodeToString(server->options));
 	if (SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(cv->owner),
 							  ObjectIdGetDatum(server->serverid)) ||
 		SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
@@ -119,6 +124,30 @@ make_signature(const ContinuousView *cv)
 	return text.data;
 }
 
+/* False: the view is gone, or somebody is just changing it; later, perhaps. */
+static bool
+read_catalog(Consumer *consumer)
+{
+	BatchResult locked = BATCH_STALE;
+
+	if (view_catalog_is_free() && view_exists(consumer->view))
+	{
+		consumer->cv = view_get(consumer->view);
+		locked = batch_lock_relations(consumer->cv);
+	}
+	if (locked == BATCH_STALE)
+		worker_look_again();
+	if (locked != BATCH_DONE)
+		return false;
+
+	consumer->stream = stream_open(consumer->cv->stream);
+	consumer->merge = view_merge_statement(consumer->cv);
+	consumer->signature = make_signature(consumer->cv);
+	consumer->trouble = consumer->cv->error != NULL;
+	progress_load(consumer);
+	return true;
+}
+
 void
 consumer_open(Consumer *consumer, Size memory)
 {
@@ -134,11 +163,12 @@ consumer_open(Consumer *consumer, Size memory)
 	worker_begin();
 	oldcontext = MemoryContextSwitchTo(consumer->context);
 
-	consumer->cv = view_get(consumer->view);
-	consumer->stream = stream_open(consumer->cv->stream);
-	consumer->signature = make_signature(consumer->cv);
-	consumer->trouble = consumer->cv->error != NULL;
-	progress_load(consumer);
+	if (!read_catalog(consumer))
+	{
+		worker_abort();
+		consumer_back_off(consumer, BUSY_PAUSE_MS);
+		return;
+	}
 	consumer->reader = stream_reader_open(consumer->stream, consumer->cv->owner, memory);
 	if (consumer->want_headers)
 		stream_reader_want_headers(consumer->reader);
@@ -162,6 +192,7 @@ consumer_close(Consumer *consumer)
 	consumer->intake_context = NULL;
 	consumer->cv = NULL;
 	consumer->stream = NULL;
+	consumer->merge = NULL;
 	consumer->reader = NULL;
 	consumer->intake = NULL;
 	consumer->npartitions = 0;
@@ -179,20 +210,48 @@ consumer_differs_from_catalog(const Consumer *consumer)
 		strcmp(make_signature(cv), consumer->signature) != 0;
 }
 
+/* Does the catalog still say what the consumer was opened with? */
+typedef enum CatalogState
+{
+	CATALOG_SAME,
+	CATALOG_CHANGED,
+	CATALOG_BUSY				/* it is just being changed */
+} CatalogState;
+
+static CatalogState
+compare_with_catalog(const Consumer *consumer)
+{
+	CatalogState result = CATALOG_CHANGED;
+
+	worker_begin();
+	switch (batch_lock_relations(consumer->cv))
+	{
+		case BATCH_DONE:
+			if (!consumer_differs_from_catalog(consumer))
+				result = CATALOG_SAME;
+			break;
+		case BATCH_BUSY:
+			result = CATALOG_BUSY;
+			break;
+		default:
+			break;
+	}
+	worker_commit();
+	return result;
+}
+
 /* After an invalidation: was it about something that we depend on? */
 bool
 consumer_options_changed(Consumer *consumer)
 {
-	bool		changed;
+	CatalogState state;
 
 	if (consumer->context == NULL)
 		return false;
-
-	worker_begin();
-	changed = consumer_differs_from_catalog(consumer);
-	worker_commit();
-
-	return changed;
+	state = compare_with_catalog(consumer);
+	if (state == CATALOG_BUSY)
+		consumer->check_options = true;
+	return state == CATALOG_CHANGED;
 }
 
 void
@@ -279,21 +338,67 @@ error_text(const ErrorData *error)
 	return psprintf("%s (SQLSTATE %s)", error->message, code);
 }
 
-/* What is to become of the view.  Its row may be gone, or the whole catalog. */
+/* What is to become of the view. */
 static void
 note_error(Consumer *consumer, const ErrorData *error, const char *text)
 {
+	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED && consumer->reading)
+		progress_note_paused(consumer, psprintf("%s; " DROP_AND_CREATE, error->message));
+	else if (!may_pass(error->sqlerrcode))
+		progress_note_failed(consumer, text);
+	else if (consumer->failures > 0)
+		progress_note_trouble(consumer, text);
+	progress_note_last_error(consumer, text);
+}
+
+/*
+ * Has what the consumer was made from changed under it?  Then the error may only
+ * mean that something has another name now, another owner, or is gone: it is
+ * no news, and everything is read afresh.
+ */
+static bool
+changed_meanwhile(Consumer *consumer)
+{
+	bool		changed;
+
+	if (consumer->cv != NULL)
+		changed = compare_with_catalog(consumer) != CATALOG_SAME;
+	else
+	{
+		worker_begin();
+		changed = !view_catalog_is_free() || !view_exists(consumer->view);
+		worker_commit();
+	}
+	if (changed)
+		worker_look_again();
+	return changed;
+}
+
+static void
+report_error(Consumer *consumer, const ErrorData *error)
+{
+	char	   *text = error_text(error);
+
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not apply a batch to continuous view %s: %s",
+					consumer->name, text),
+			 errcontext("%s", error_context(error))));
+	note_error(consumer, error, text);
+}
+
+/* Looking and noting may fail in turn: the whole catalog may be gone. */
+void
+consumer_handle_error(Consumer *consumer, ErrorData *error)
+{
 	MemoryContext oldcontext = CurrentMemoryContext;
+	volatile bool changed = false;
 
 	PG_TRY();
 	{
-		if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED && consumer->reading)
-			progress_note_paused(consumer, psprintf("%s; " DROP_AND_CREATE, error->message));
-		else if (!may_pass(error->sqlerrcode))
-			progress_note_failed(consumer, text);
-		else if (consumer->failures > 0)
-			progress_note_trouble(consumer, text);
-		progress_note_last_error(consumer, text);
+		changed = changed_meanwhile(consumer);
+		if (!changed)
+			report_error(consumer, error);
 	}
 	PG_CATCH();
 	{
@@ -303,20 +408,12 @@ note_error(Consumer *consumer, const ErrorData *error, const char *text)
 		worker_look_again();
 	}
 	PG_END_TRY();
-}
 
-void
-consumer_handle_error(Consumer *consumer, ErrorData *error)
-{
-	char	   *text = error_text(error);
-
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not apply a batch to continuous view %s: %s",
-					consumer->name, text),
-			 errcontext("%s", error_context(error))));
-
-	note_error(consumer, error, text);
+	if (changed)
+	{
+		consumer_back_off(consumer, BUSY_PAUSE_MS);
+		return;
+	}
 	consumer_back_off(consumer, Min(1000L << Min(consumer->failures, 6), MAX_ERROR_PAUSE_MS));
 	consumer->failures++;
 }

@@ -111,6 +111,7 @@ start_retry(Retry *retry, Oid view)
 	consumer->view = view;
 	consumer->generation = cv->generation;
 	consumer->cv = cv;
+	consumer->merge = view_merge_statement(cv);
 	consumer->stream = stream_open(cv->stream);
 	consumer->context = AllocSetContextCreate(CurrentMemoryContext, "kappa.retry",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -184,6 +185,7 @@ merge_chunk(Retry *retry, DeadLetterList *still_bad)
 	LockRelationOid(consumer->cv->state, AccessExclusiveLock);
 	view_take_long_keys(consumer->cv);
 	consumer->cv = current_view(consumer->view);
+	consumer->merge = view_merge_statement(consumer->cv);
 	if (!batch_merge_letters(consumer, retry->batch, still_bad))
 		elog(ERROR, "keys of continuous view %s are still too long", consumer->cv->name);
 }

@@ -337,6 +337,8 @@ bring_up(Consumer *consumer)
 		}
 		consumer_open(consumer, assignment_reader_memory());
 		forget_wait_set();
+		if (consumer->state == CONSUMER_CLOSED)
+			return;
 	}
 	consumer_advance(consumer, live_batch);
 }

@@ -168,7 +168,8 @@ typedef struct Consumer
 	MemoryContext context;		/* NULL: closed */
 	ContinuousView *cv;
 	Stream	   *stream;
-	char	   *signature;		/* of everything that the reader depends on */
+	char	   *merge;			/* the statement of its batches */
+	char	   *signature;		/* of everything that the reader and merge depend on */
 	Size		reader_memory;
 	StreamReader *reader;
 	int64		troubles;		/* the reader's, when the log was last compared */
@@ -289,6 +290,12 @@ typedef struct BatchStats
 	double		merge_time;
 	double		commit_time;
 } BatchStats;
+
+/*
+ * Locks what a batch needs, if it is free: BATCH_DONE, BATCH_BUSY, or BATCH_STALE
+ * when it is gone.
+ */
+extern BatchResult batch_lock_relations(const ContinuousView *cv);
 
 /* Commits the batch; a batch without messages only moves the position. */
 extern BatchResult batch_apply(Consumer *consumer, MessageBatch *batch, double read_time);

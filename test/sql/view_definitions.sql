@@ -31,7 +31,7 @@ SELECT view, kind, stream, columns, uses_time, start, version_bound, generation 
 \pset format unaligned
 SELECT relname, regexp_replace(pg_get_viewdef(oid), '\m(sales|state|c)\.', '', 'g') AS query FROM pg_class
  WHERE oid IN (SELECT view FROM kappa.views UNION ALL SELECT delta FROM kappa.views) ORDER BY relname;
-SELECT view, merge FROM kappa.views ORDER BY view::text COLLATE "C";
+SELECT view, kappa.merge_statement(view) AS merge FROM kappa.views ORDER BY view::text COLLATE "C";
 \pset format aligned
 SELECT state, indexrelid::regclass, indnullsnotdistinct, pg_get_indexdef(indexrelid)
   FROM kappa.views JOIN pg_index ON indrelid = state ORDER BY state::text COLLATE "C";
