@@ -3,12 +3,13 @@
 #   make, make install, make installcheck    as for any extension (PGXS, PG_CONFIG= honoured);
 #                                            installcheck: a running server with pg_kappa preloaded
 #   make demo, make test, make bench         install what is missing, keep everything under build/
+#   make bench-memory                        what a worker's memory does over long backlogs
 #   make demo KEEP=1, make demo-stop         leaves the demo running; stops it
 #   make test ONLY=pattern                   the test files whose path matches
 #   make test-matrix                         make test in newer Debian releases (root)
 
 all:
-.PHONY: demo demo-stop test test-matrix bench
+.PHONY: demo demo-stop test test-matrix bench bench-memory
 
 # These find (or install) a PostgreSQL themselves and call make again with its PG_CONFIG.
 demo:
@@ -26,7 +27,10 @@ test-matrix:
 bench:
 	@bench/run.sh
 
-ifneq ($(filter-out demo demo-stop test test-matrix bench,$(or $(MAKECMDGOALS),all)),)
+bench-memory:
+	@bench/memory.sh
+
+ifneq ($(filter-out demo demo-stop test test-matrix bench bench-memory,$(or $(MAKECMDGOALS),all)),)
 
 EXTENSION  = pg_kappa
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_kappa.control)

@@ -8,27 +8,17 @@
 #   BENCH_SETTINGS   a line for postgresql.conf (none: PostgreSQL's defaults)
 #   BENCH_PERF       a directory: profiles of the worker by perf go there (none)
 . "$(dirname "$0")/../test/lib/env.sh"
+. "$SRC/bench/lib.sh"
 
 messages=${BENCH_MESSAGES:-10000000}
 codecs=${BENCH_CODECS:-none lz4}
 workloads=${BENCH_WORKLOADS:-W1 W2 W3 W4}
 runs=${BENCH_RUNS:-3}
-programs=$BUILD/bench
 results=$programs/results.tsv
-
-# The value of NAME in a line of NAME=VALUE words.
-field() { sed -n "s/.*\b$1=\([^ ]*\).*/\1/p" <<<"$2"; }
-
-sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 
 now() { date +%s.%N; }
 
 difference() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a - b }'; }
-
-# The statement of a workload over a stream.
-statement() {
-	sed -n "/^-- $1:/,/;\$/p" "$SRC/bench/workloads.sql" | sed "s/\bFROM bids\b/FROM $2/"
-}
 
 # ---- what /proc knows of the cluster --------------------------------------------
 
@@ -47,19 +37,7 @@ cluster_cpu() {
 		END { printf "%.2f", ticks / hz }'
 }
 
-# The process ids of the workers of pg_kappa.
-worker_pids() {
-	sql -c "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_kappa%worker%'"
-}
 
-# The highest value of a line of /proc/PID/status, in kB, among processes.
-highest_kb() {
-	local name=$1 pid
-	shift
-	for pid; do
-		sed -n "s/^$name:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$pid/status" 2>/dev/null || true
-	done | sort -n | tail -1
-}
 
 # ---- one measurement ---------------------------------------------------------------
 
@@ -76,7 +54,7 @@ measure_raw() {
 # A view from its creation until it holds the whole topic.
 measure_view() {
 	local codec=$1 name=$2 round=$3 view=${2,,}
-	local before after cpu_before cpu_after waiter workers='' kb half_kb=0 peak_kb=0 half stats
+	local before after cpu_before cpu_after waiter workers='' half_kb peak_kb stats
 	local samples=()
 
 	sql -c CHECKPOINT
@@ -90,9 +68,8 @@ measure_view() {
 			workers=$(worker_pids)
 			[ -z "${BENCH_PERF:-}" ] || profile "$codec-$name-$round" $workers
 		fi
-		kb=$(highest_kb VmHWM $workers)
-		samples+=("${kb:-0}")
-		sleep 0.2
+		samples+=("$(anonymous_kb $workers)")
+		sleep 0.1
 	done
 	wait $waiter || fail "$view did not catch up: $(sql -c "SELECT status, error FROM kappa.continuous_views")"
 	after=$(now)
@@ -100,15 +77,14 @@ measure_view() {
 	[ -z "$profiler" ] || kill -INT "$profiler"
 	profiler=
 
-	half=$((${#samples[@]} / 2))
-	half_kb=${samples[$half]}
-	peak_kb=$(highest_kb VmHWM $(worker_pids))
+	half_kb=$(highest "${samples[@]:0:${#samples[@]} / 2}")
+	peak_kb=$(highest "${samples[@]}")
 	stats=$(sql -F $'\t' -c "SELECT batches, round(read_time::numeric), round(aggregate_time::numeric),
 		round(merge_time::numeric), round(commit_time::numeric), groups_written
 		FROM kappa.stat_views WHERE viewname = '$view'")
 	{
 		printf '%s\t' "$codec" "$name" "$round" "$messages" "$(difference "$after" "$before")" \
-			"$(difference "$cpu_after" "$cpu_before")" "$raw_per_cpu" "${peak_kb:-0}" "$half_kb"
+			"$(difference "$cpu_after" "$cpu_before")" "$raw_per_cpu" "$peak_kb" "$half_kb"
 		echo "$stats"
 	} >>"$results"
 }
@@ -146,10 +122,7 @@ check_view() {
 # ---- the whole ------------------------------------------------------------------
 
 prepare
-mkdir -p "$programs"
-for program in bids consume; do
-	cc -O2 -Wall -Wextra -o "$programs/$program" "$SRC/bench/$program.c" -lrdkafka -lm
-done
+build_programs
 : >"$results"
 : >"$programs/verified.tsv"
 wrong= profiler=
