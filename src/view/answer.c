@@ -20,7 +20,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "view/answer.h"
@@ -30,11 +29,17 @@
 #define ANSWER_BATCH_ROWS	100000
 #define BROKER_TIMEOUT_MS	10000
 
-typedef struct MessageId
+/* Dead letters that are fetched from the table at a time. */
+#define DEAD_LETTERS_FETCHED 10000
+
+/* The dead letters of one partition. */
+typedef struct DeadOffsets
 {
-	int64		offset;
-	int64		partition;		/* as wide as offset: no padding in the key */
-} MessageId;
+	int64	   *offsets;		/* rising */
+	int64		count;
+	int64		capacity;
+	int64		next;			/* the first that no message has passed yet */
+} DeadOffsets;
 
 typedef struct AnswerFeed
 {
@@ -43,11 +48,12 @@ typedef struct AnswerFeed
 	const ContinuousView *cv;
 	const Stream *stream;
 	const ConsumerPosition *position;	/* start_offsets .. next_offset */
-	HTAB	   *dead_letters;	/* of MessageId */
 	MemoryContext context;
+	DeadOffsets *dead;			/* by index in position */
 
 	StreamReader *reader;
 	MessageBatch *batch;
+	MemoryContext intake_context;	/* of one pass over the messages */
 	ViewIntake *intake;
 	StreamFeed *rows;			/* of the batch, through the intake */
 	AnswerSummary summary;
@@ -56,40 +62,80 @@ typedef struct AnswerFeed
 static bool answer_next(StreamFeed *feed, TupleTableSlot *slot);
 static void answer_rewind(StreamFeed *feed);
 
-/* The messages that the view set aside, as the active snapshot sees them. */
-static HTAB *
-load_dead_letters(const ContinuousView *cv)
+/* The index of a partition in the position, or -1. */
+static int
+find_partition(const ConsumerPosition *position, int32 partition)
 {
-	HASHCTL		ctl = {.keysize = sizeof(MessageId),.entrysize = sizeof(MessageId),
-	.hcxt = CurrentMemoryContext};
-	HTAB	   *dead = hash_create("dead letters", 256, &ctl,
-								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	Oid			types[] = {REGCLASSOID, INT4OID};
-	Datum		args[] = {ObjectIdGetDatum(cv->view), Int32GetDatum(cv->generation)};
+	for (int i = 0; i < position->npositions; i++)
+		if (position->positions[i].partition == partition)
+			return i;
+	return -1;
+}
+
+static void
+add_dead_letter(AnswerFeed *answer, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	int32		partition = DatumGetInt32(SPI_getbinval(row, desc, 1, &isnull));
+	int			index = find_partition(answer->position, partition);
+	DeadOffsets *dead;
+
+	if (index < 0)
+		return;
+	dead = &answer->dead[index];
+	if (dead->count == dead->capacity)
+	{
+		dead->capacity = Max(64, dead->capacity * 2);
+		dead->offsets = dead->offsets ?
+			repalloc_huge(dead->offsets, sizeof(int64) * dead->capacity) :
+			MemoryContextAllocHuge(answer->context, sizeof(int64) * dead->capacity);
+	}
+	dead->offsets[dead->count++] = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
+}
+
+/* The messages that the view set aside, as the active snapshot sees them. */
+static void
+load_dead_letters(AnswerFeed *answer)
+{
+	const ContinuousView *cv = answer->cv;
+	Oid			types[] = {REGCLASSOID, REGCLASSOID, INT4OID};
+	Datum		args[] = {
+		ObjectIdGetDatum(cv->stream), ObjectIdGetDatum(cv->view), Int32GetDatum(cv->generation)
+	};
 	ViewIdentity save;
+	Portal		portal;
+
+	answer->dead = palloc0(sizeof(DeadOffsets) * Max(answer->position->npositions, 1));
 
 	/* All of them, whatever row security lets the caller see. */
 	extension_enter(&save);
 	SPI_connect();
-	if (SPI_execute_with_args("SELECT message_partition, message_offset"
-							  " FROM kappa.dead_letters"
-							  " WHERE view = $1 AND generation = $2",
-							  2, types, args, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read dead letters");
-	for (uint64 i = 0; i < SPI_processed; i++)
+	portal = SPI_cursor_open_with_args(NULL,
+									   "SELECT message_partition, message_offset"
+									   " FROM kappa.dead_letters"
+									   " WHERE stream = $1 AND view = $2 AND generation = $3"
+									   " ORDER BY message_partition, message_offset",
+									   3, types, args, NULL, true, 0);
+	do
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-		MessageId	id;
-
-		id.partition = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-		id.offset = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
-		hash_search(dead, &id, HASH_ENTER, NULL);
-	}
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, DEAD_LETTERS_FETCHED);
+		for (uint64 i = 0; i < SPI_processed; i++)
+			add_dead_letter(answer, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
 	SPI_finish();
 	extension_leave(&save);
+}
 
-	return dead;
+/* Was the message set aside?  To be asked of each message of a partition in turn. */
+static bool
+is_dead_letter(DeadOffsets *dead, int64 offset)
+{
+	while (dead->next < dead->count && dead->offsets[dead->next] < offset)
+		dead->next++;
+	return dead->next < dead->count && dead->offsets[dead->next] == offset;
 }
 
 /* Says in what way the reader could not get at its broker. */
@@ -153,6 +199,7 @@ assign_start(AnswerFeed *answer)
 
 	for (int i = 0; i < to->npositions; i++)
 	{
+		answer->dead[i].next = 0;
 		marks[i].partition = to->positions[i].partition;
 		marks[i].watermark = DT_NOBEGIN;
 		if (to->start_offsets[i] >= to->positions[i].next_offset)
@@ -165,20 +212,13 @@ assign_start(AnswerFeed *answer)
 	}
 
 	stream_reader_assign(answer->reader, from, n);
+	MemoryContextReset(answer->intake_context);
 	answer->intake = view_intake_create(answer->cv, answer->stream, marks,
-										to->npositions, answer->context);
+										to->npositions, answer->intake_context);
+	pfree(from);
+	pfree(marks);
 	answer->rows = NULL;
 	memset(&answer->summary, 0, sizeof(answer->summary));
-}
-
-/* The offset where the stretch ends in a partition. */
-static int64
-end_of(const AnswerFeed *answer, int32 partition)
-{
-	for (int i = 0; i < answer->position->npositions; i++)
-		if (answer->position->positions[i].partition == partition)
-			return answer->position->positions[i].next_offset;
-	return 0;
 }
 
 /* Leaves in the batch what belongs to the answer. */
@@ -191,12 +231,12 @@ select_messages(AnswerFeed *answer)
 	for (int i = 0; i < batch->count; i++)
 	{
 		StreamMessage *message = &batch->messages[i];
-		MessageId	id = {message->offset, message->partition};
+		int			index = find_partition(answer->position, message->partition);
 
-		if (message->offset >= end_of(answer, message->partition))
+		if (message->offset >= answer->position->positions[index].next_offset)
 			continue;
 		answer->summary.messages++;
-		if (hash_search(answer->dead_letters, &id, HASH_FIND, NULL))
+		if (is_dead_letter(&answer->dead[index], message->offset))
 			answer->summary.dead_letters++;
 		else
 			batch->messages[kept++] = *message;
@@ -210,8 +250,12 @@ at_end(const AnswerFeed *answer)
 	const MessageBatch *batch = answer->batch;
 
 	for (int i = 0; i < batch->npositions; i++)
-		if (batch->positions[i].next_offset < end_of(answer, batch->positions[i].partition))
+	{
+		int			index = find_partition(answer->position, batch->positions[i].partition);
+
+		if (batch->positions[i].next_offset < answer->position->positions[index].next_offset)
 			return false;
+	}
 	return true;
 }
 
@@ -295,8 +339,10 @@ view_batch_answer(const ContinuousView *cv, const ConsumerPosition *position,
 	answer.position = position;
 	answer.context = context;
 	answer.stream = stream_open(cv->stream);
-	answer.dead_letters = load_dead_letters(cv);
+	load_dead_letters(&answer);
 	answer.batch = message_batch_create(context);
+	answer.intake_context = AllocSetContextCreate(context, "batch answer intake",
+												  ALLOCSET_DEFAULT_SIZES);
 	answer.reader = stream_reader_open(answer.stream, cv->owner, ANSWER_READ_AHEAD);
 	check_retained(&answer);
 	compacted = stream_reader_is_compacted(answer.reader, BROKER_TIMEOUT_MS);

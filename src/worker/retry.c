@@ -29,8 +29,9 @@
 #include "worker/control.h"
 #include "worker/worker_internal.h"
 
-/* Dead letters that are merged with one statement. */
+/* Dead letters that are merged with one statement, and the memory that they may take. */
 #define LETTERS_PER_CHUNK 1000
+#define CHUNK_MEMORY ((Size) 8 * 1024 * 1024)
 
 PG_FUNCTION_INFO_V1(kappa_retry);
 PG_FUNCTION_INFO_V1(kappa_discard);
@@ -167,7 +168,8 @@ next_chunk(Retry *retry)
 	message_batch_reset(retry->batch);
 	SPI_connect();
 	n = control_run(&select_plan, values, NULL);
-	for (uint64 row = 0; row < n; row++)
+	/* What does not fit is read again for the next chunk. */
+	for (uint64 row = 0; row < n && retry->batch->memory < CHUNK_MEMORY; row++)
 		restore_message(retry, (int) row);
 	SPI_finish();
 	return n > 0;

@@ -73,7 +73,7 @@ typedef struct Wait
 	Stream	   *stream;
 	TimestampTz deadline;		/* DT_NOEND: none */
 	Datum		fingerprint;
-	Datum		topic;
+	Datum		topic;			/* text */
 	Datum		partitions;		/* int[] */
 	Datum		targets;		/* bigint[] */
 } Wait;
@@ -193,6 +193,8 @@ learn_targets(Wait *wait)
 			if (known)
 				wait->targets = make_targets(end, n, &wait->partitions);
 			MemoryContextSwitchTo(context);
+			pfree(first);
+			pfree(end);
 		}
 		check_status(wait);
 	}
