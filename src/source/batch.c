@@ -23,6 +23,12 @@
 #define BLOCK_SIZE			(1024 * 1024)
 #define INITIAL_MESSAGES	1024
 
+/*
+ * Besides its bytes a message takes its place in the batch.  And any of them may
+ * turn out bad, or all: then whoever reads the batch takes two notes of 16 bytes.
+ */
+#define MESSAGE_OVERHEAD	(sizeof(StreamMessage) + 2 * 16)
+
 typedef struct BatchMemory
 {
 	MessageBatch batch;			/* must be first: what the outside sees */
@@ -65,6 +71,7 @@ message_batch_reset(MessageBatch *batch)
 
 	batch->count = 0;
 	batch->bytes = 0;
+	batch->memory = 0;
 	memory->current = 0;
 	memory->used = 0;
 	MemoryContextReset(memory->long_messages);
@@ -78,9 +85,9 @@ message_batch_free(MessageBatch *batch)
 }
 
 Size
-message_size(Size value_len, Size key_len, Size headers_len)
+message_memory(Size bytes)
 {
-	return sizeof(StreamMessage) + value_len + key_len + headers_len;
+	return bytes + MESSAGE_OVERHEAD;
 }
 
 /* Room for size bytes, and MESSAGE_PADDING readable ones after them. */
@@ -119,6 +126,7 @@ message_batch_add(MessageBatch *batch, const void *value, Size value_len,
 {
 	BatchMemory *memory = (BatchMemory *) batch;
 	StreamMessage *message;
+	Size		bytes = value_len + key_len + headers_len;
 	char	   *place;
 
 	if (batch->count == batch->capacity)
@@ -128,7 +136,7 @@ message_batch_add(MessageBatch *batch, const void *value, Size value_len,
 		batch->capacity *= 2;
 	}
 
-	place = batch_alloc(memory, key_len + headers_len + value_len);
+	place = batch_alloc(memory, bytes);
 
 	message = &batch->messages[batch->count++];
 	message->key = key ? place : NULL;
@@ -145,7 +153,8 @@ message_batch_add(MessageBatch *batch, const void *value, Size value_len,
 	if (value_len > 0)
 		memcpy(place, value, value_len);
 
-	batch->bytes += message_size(value_len, key_len, headers_len);
+	batch->bytes += bytes;
+	batch->memory += message_memory(bytes);
 	return message;
 }
 

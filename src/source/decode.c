@@ -14,9 +14,9 @@
  * messages are bad for everyone.  Only where no column of the table (asked for
  * or not) is a field of the payload, payloads are not JSON and not looked at.
  *
- * Nothing is thrown because of a message: a column's trouble is a SQLSTATE, from
- * which the reason is composed here, with the names of column and type and
- * never with the value.
+ * Nothing is thrown because of a message: a column's trouble is a SQLSTATE, and
+ * from that a reason is made here, with the names of column and type and never
+ * with the value.
  *
  *-------------------------------------------------------------------------
  */
@@ -147,56 +147,54 @@ stream_decoder_create(const Stream *stream, const Bitmapset *attrs,
 
 /* ------------------------------------------------------------------ errors */
 
+/* What may be wrong with a column; the last is for all that is not listed. */
+static const struct
+{
+	int			sqlstate;
+	const char *format;
+}			column_faults[] = {
+	{ERRCODE_NOT_NULL_VIOLATION, "null value in column \"%s\" violates not-null constraint"},
+	{ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "column \"%s\": value out of range for type %s"},
+	{ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "column \"%s\": value out of range for type %s"},
+	{ERRCODE_STRING_DATA_RIGHT_TRUNCATION, "column \"%s\": value too long for type %s"},
+	{ERRCODE_CHECK_VIOLATION, "column \"%s\": value violates a check constraint of type %s"},
+	{ERRCODE_DUPLICATE_JSON_OBJECT_KEY_VALUE,
+	"column \"%s\" of type %s: keys that differ in case only"},
+	{ERRCODE_INVALID_JSON_TEXT, "column \"%s\" of type %s: not valid JSON"},
+	{ERRCODE_UNTRANSLATABLE_CHARACTER,
+	"column \"%s\" of type %s: character that the database's encoding does not have"},
+	{ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "column \"%s\" of type %s: not valid UTF-8"},
+	{0, "column \"%s\": invalid value for type %s"}
+};
+
 static bool
 message_is_bad(StreamError *error, int sqlstate, const char *reason)
 {
 	error->sqlerrcode = sqlstate;
-	strlcpy(error->message, reason, sizeof(error->message));
+	error->message = reason;
 	return false;
 }
 
+/* A text is made once and then kept: a topic may hold a million of the kind. */
 static bool
-column_is_bad(StreamError *error, const DecodeColumn *column, int sqlstate)
+column_is_bad(StreamDecoder *decoder, StreamError *error, DecodeColumn *column, int sqlstate)
 {
-	const char *format;
+	int			i = 0;
 
-	switch (sqlstate)
+	while (column_faults[i].sqlstate != sqlstate && column_faults[i].sqlstate != 0)
+		i++;
+
+	if (column->faults == NULL)
+		column->faults = MemoryContextAllocZero(decoder->context,
+												lengthof(column_faults) * sizeof(char *));
+	if (column->faults[i] == NULL)
 	{
-		case ERRCODE_NOT_NULL_VIOLATION:
-			format = "null value in column \"%s\" violates not-null constraint";
-			break;
-		case ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE:
-		case ERRCODE_DATETIME_VALUE_OUT_OF_RANGE:
-			format = "column \"%s\": value out of range for type %s";
-			break;
-		case ERRCODE_STRING_DATA_RIGHT_TRUNCATION:
-			format = "column \"%s\": value too long for type %s";
-			break;
-		case ERRCODE_CHECK_VIOLATION:
-			format = "column \"%s\": value violates a check constraint of type %s";
-			break;
-		case ERRCODE_DUPLICATE_JSON_OBJECT_KEY_VALUE:
-			format = "column \"%s\" of type %s: keys that differ in case only";
-			break;
-		case ERRCODE_INVALID_JSON_TEXT:
-			format = "column \"%s\" of type %s: not valid JSON";
-			break;
-		case ERRCODE_UNTRANSLATABLE_CHARACTER:
-			format = "column \"%s\" of type %s: character that the database's encoding does not have";
-			break;
-		case ERRCODE_CHARACTER_NOT_IN_REPERTOIRE:
-			format = "column \"%s\" of type %s: not valid UTF-8";
-			break;
-		default:
-			format = "column \"%s\": invalid value for type %s";
-			break;
+		MemoryContext old = MemoryContextSwitchTo(decoder->context);
+
+		column->faults[i] = psprintf(column_faults[i].format, column->name, column->type_name);
+		MemoryContextSwitchTo(old);
 	}
-	error->sqlerrcode = sqlstate;
-	snprintf(error->message, sizeof(error->message), format, column->name, column->type_name);
-	/* names may be long, and the end of the text must not be half a character */
-	error->message[pg_mbcliplen(error->message, strlen(error->message),
-								sizeof(error->message) - 1)] = '\0';
-	return false;
+	return message_is_bad(error, sqlstate, column->faults[i]);
 }
 
 /* -------------------------------------------------------------- one message */
@@ -428,8 +426,20 @@ stream_decode(StreamDecoder *decoder, const StreamMessage *message,
 		if (sqlstate == 0)
 			continue;
 		if (!column->lenient)
-			return column_is_bad(error, column, sqlstate);
+			return column_is_bad(decoder, error, column, sqlstate);
 		nulls[column->index] = true;
 	}
 	return true;
+}
+
+void
+stream_decoder_rest(StreamDecoder *decoder)
+{
+	if (decoder->values_used)
+		MemoryContextReset(decoder->values);
+	decoder->values_used = false;
+	if (decoder->payload_scanner)
+		json_scanner_rest(decoder->payload_scanner);
+	if (decoder->key_scanner)
+		json_scanner_rest(decoder->key_scanner);
 }

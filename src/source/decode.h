@@ -50,6 +50,7 @@ struct DecodeColumn
 
 	char	   *name;			/* for messages */
 	char	   *type_name;
+	char	  **faults;			/* texts of errors that have come up, or NULL */
 };
 
 /*

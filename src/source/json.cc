@@ -50,8 +50,11 @@ namespace
 
 constexpr size_t INITIAL_CAPACITY = 4096;
 
-/* Room beyond this is given back after the message that needed it. */
+/* Room beyond this is given back after the message that needed it ... */
 constexpr size_t KEPT_CAPACITY = 8 * 1024 * 1024;
+
+/* ... and beyond this when the scanner has nothing to do. */
+constexpr size_t RESTING_CAPACITY = 64 * 1024;
 
 /* Keys of the previous message that are remembered, and how long ones. */
 constexpr uint32_t GUESSES = 64;
@@ -726,6 +729,14 @@ json_scanner_free(JsonScanner *s)
 	free(s->scratch);
 	free(s->brackets);
 	delete s;
+}
+
+extern "C" void
+json_scanner_rest(JsonScanner *s)
+{
+	/* should there be no memory, the next text will tell */
+	if (s->capacity > RESTING_CAPACITY)
+		(void) reserve(*s, INITIAL_CAPACITY);
 }
 
 extern "C" JsonScanResult

@@ -92,6 +92,9 @@ extern void json_scanner_free(JsonScanner *scanner);
 extern JsonScanResult json_scan(JsonScanner *scanner, const char *text, size_t len,
 								JsonField *fields);
 
+/* Gives back what a long text took: for a scanner that may not be used again soon. */
+extern void json_scanner_rest(JsonScanner *scanner);
+
 /*
  * What a string with escapes stands for; never longer than the string itself.
  * Returns the length, or -1 if an escape is not JSON's or half a surrogate

@@ -421,7 +421,7 @@ message_timestamp(const rd_kafka_message_t *message)
  */
 static bool
 take_message(KafkaReader *kafka, const rd_kafka_message_t *message,
-			 MessageBatch *batch, Size max_bytes)
+			 MessageBatch *batch, Size max_memory)
 {
 	KafkaPartition *partition = find_partition(kafka, message->partition);
 	rd_kafka_headers_t *headers = NULL;
@@ -435,7 +435,7 @@ take_message(KafkaReader *kafka, const rd_kafka_message_t *message,
 		rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		headers_len = headers_size(headers);
 	if (batch->count > 0 &&
-		batch->bytes + message_size(message->len, message->key_len, headers_len) > max_bytes)
+		batch->memory + message_memory(message->len + message->key_len + headers_len) > max_memory)
 		return false;
 
 	copy = message_batch_add(batch, message->payload, message->len,
@@ -608,7 +608,7 @@ check_lost(KafkaReader *kafka)
 
 static int
 kafka_reader_read(StreamReader *reader, MessageBatch *batch,
-				  int max_messages, Size max_bytes)
+				  int max_messages, Size max_memory)
 {
 	KafkaReader *kafka = (KafkaReader *) reader;
 	int			before = batch->count;
@@ -634,7 +634,7 @@ kafka_reader_read(StreamReader *reader, MessageBatch *batch,
 		message = kafka->chunk[kafka->chunk_next];
 		if (message->err)
 			take_error(kafka, message);
-		else if (!take_message(kafka, message, batch, max_bytes))
+		else if (!take_message(kafka, message, batch, max_memory))
 			break;
 		kafka->chunk_next++;
 		rd_kafka_message_destroy(message);

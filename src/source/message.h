@@ -44,8 +44,8 @@ extern char *headers_from_jsonb(Jsonb *jsonb, int32 *len);
 extern bool headers_read_bytes(const char **next, const char *end,
 							   const char **bytes, int32 *len);
 
-/* What a message of these lengths adds to batch->bytes. */
-extern Size message_size(Size value_len, Size key_len, Size headers_len);
+/* What a message with so many bytes of key, value and headers adds to batch->memory. */
+extern Size message_memory(Size bytes);
 
 /* Makes room for n positions; they are filled in by the caller. */
 extern StreamPosition *message_batch_positions(MessageBatch *batch, int n);

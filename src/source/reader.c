@@ -136,9 +136,9 @@ stream_reader_assign(StreamReader *reader, const StreamPosition *positions, int 
 
 int
 stream_reader_read(StreamReader *reader, MessageBatch *batch,
-				   int max_messages, Size max_bytes)
+				   int max_messages, Size max_memory)
 {
-	return reader->methods->read(reader, batch, max_messages, max_bytes);
+	return reader->methods->read(reader, batch, max_messages, max_memory);
 }
 
 pgsocket

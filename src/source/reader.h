@@ -34,7 +34,7 @@ typedef struct LogMethods
 	bool		(*is_compacted) (StreamReader *reader, int timeout_ms);
 	void		(*assign) (StreamReader *reader, const StreamPosition *positions, int n);
 	int			(*read) (StreamReader *reader, MessageBatch *batch,
-						 int max_messages, Size max_bytes);
+						 int max_messages, Size max_memory);
 
 	/* Would read find something without waiting? */
 	bool		(*pending) (StreamReader *reader);

@@ -108,7 +108,9 @@ typedef struct MessageBatch
 	StreamMessage *messages;
 	int			count;
 	int			capacity;
-	Size		bytes;			/* of payloads, keys, headers and bookkeeping */
+	Size		bytes;			/* of keys, values and headers */
+	Size		memory;			/* that it stands for: these, and what is kept for
+								 * each message, be it good or bad */
 	StreamPosition *positions;	/* after the batch: one per partition of the
 								 * reader, in its order */
 	int			npositions;
@@ -205,8 +207,8 @@ extern bool stream_reader_is_compacted(StreamReader *reader, int timeout_ms);
 extern void stream_reader_assign(StreamReader *reader, const StreamPosition *positions, int n);
 
 /*
- * Adds what is there to the batch, up to max_messages and max_bytes in all,
- * without waiting, and brings batch->positions up to date (gaps left by
+ * Adds what is there to the batch, up to max_messages and max_memory in all (but
+ * a first message always), without waiting, and brings batch->positions up to date (gaps left by
  * compaction and transactions are passed over by position and end of
  * partition, never guessed).  Returns the number of messages added.
  *
@@ -214,7 +216,7 @@ extern void stream_reader_assign(StreamReader *reader, const StreamPosition *pos
  * the log (topic deleted, recreated, truncated); never for a broker that is away.
  */
 extern int	stream_reader_read(StreamReader *reader, MessageBatch *batch,
-							   int max_messages, Size max_bytes);
+							   int max_messages, Size max_memory);
 
 /*
  * Readable when something may have arrived since stream_reader_read last
@@ -240,7 +242,8 @@ extern void stream_reader_report_offsets(StreamReader *reader,
 typedef struct StreamError
 {
 	int			sqlerrcode;
-	char		message[256];	/* quotes offset and column, never values */
+	const char *message;		/* quotes the column, never values; lives as long
+								 * as the decoder */
 } StreamError;
 
 typedef struct StreamDecoder StreamDecoder;
@@ -263,6 +266,12 @@ extern StreamDecoder *stream_decoder_create(const Stream *stream, const Bitmapse
  */
 extern bool stream_decode(StreamDecoder *decoder, const StreamMessage *message,
 						  Datum *values, bool *nulls, StreamError *error);
+
+/*
+ * Gives back what the last message took, if that was much: for a decoder that
+ * may not see another one soon.
+ */
+extern void stream_decoder_rest(StreamDecoder *decoder);
 
 /* ------------------------------------------------------------------ scans */
 

@@ -28,6 +28,9 @@
 
 #include "view/view.h"
 
+/* Room for so many bad messages is kept from batch to batch. */
+#define KEPT_BAD 64
+
 struct ViewIntake
 {
 	StreamFeed	feed;			/* first: the feed's functions get a pointer to it */
@@ -177,13 +180,13 @@ intake_rewind(StreamFeed *feed)
 	intake->next_bad = 0;
 }
 
-/* Set a message aside; its place in the log is part of the reason. */
+/* Sets a message aside. */
 static void
 note_bad(ViewIntake *intake, int index, const StreamError *error)
 {
 	if (intake->nbad == intake->maxbad)
 	{
-		intake->maxbad = Max(64, intake->maxbad * 2);
+		intake->maxbad = Max(KEPT_BAD, intake->maxbad * 2);
 		if (intake->bad == NULL)
 			intake->bad = MemoryContextAllocHuge(intake->context,
 												 sizeof(BadMessage) * intake->maxbad);
@@ -192,7 +195,8 @@ note_bad(ViewIntake *intake, int index, const StreamError *error)
 										sizeof(BadMessage) * intake->maxbad);
 	}
 	intake->bad[intake->nbad].index = index;
-	intake->bad[intake->nbad].error = *error;
+	intake->bad[intake->nbad].sqlerrcode = error->sqlerrcode;
+	intake->bad[intake->nbad].error = error->message;
 	intake->nbad++;
 	intake->next_bad = intake->nbad;
 }
@@ -343,6 +347,19 @@ view_intake_finish(ViewIntake *intake)
 	intake->ahead += intake->pending_ahead;
 	intake->pending_ahead = 0;
 	intake->judged = intake->last;
+}
+
+void
+view_intake_rest(ViewIntake *intake)
+{
+	stream_decoder_rest(intake->decoder);
+	if (intake->maxbad > KEPT_BAD)
+	{
+		pfree(intake->bad);
+		intake->bad = NULL;
+		intake->maxbad = 0;
+	}
+	intake->nbad = 0;
 }
 
 int

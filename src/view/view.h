@@ -214,7 +214,8 @@ typedef struct ViewIntake ViewIntake;
 typedef struct BadMessage
 {
 	int			index;			/* in the batch */
-	StreamError error;
+	int			sqlerrcode;
+	const char *error;
 } BadMessage;
 
 typedef struct PartitionWatermark
@@ -247,7 +248,10 @@ extern void view_intake_finish(ViewIntake *intake);
  */
 extern int	view_intake_last_fed(const ViewIntake *intake);
 
-/* The bad messages of the stretch last fed, by rising index. */
+/*
+ * The bad messages of the stretch last fed, by rising index; their texts live as
+ * long as the intake.
+ */
 extern int	view_intake_bad(const ViewIntake *intake, const BadMessage **bad);
 extern const PartitionWatermark *view_intake_watermarks(const ViewIntake *intake, int *n);
 
@@ -259,5 +263,8 @@ extern int64 view_intake_ahead(const ViewIntake *intake);
  * or in parts).
  */
 extern void view_intake_undo(ViewIntake *intake);
+
+/* Between batches: gives back what the last one took, if that was much. */
+extern void view_intake_rest(ViewIntake *intake);
 
 #endif							/* KAPPA_VIEW_H */

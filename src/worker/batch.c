@@ -36,6 +36,7 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
@@ -51,11 +52,14 @@
 #define MAX_ERRORS_PER_TRANSACTION 1000
 
 /*
- * The reasons of dead letters take more memory than short messages: after more
- * than this in one batch make no larger ones, until there are few.
+ * A dead letter takes as long as some dozen messages, and others wait meanwhile:
+ * after more than this in one batch make no larger ones, until there are few.
  */
 #define MANY_LETTERS 50000
 #define FEW_LETTERS 100
+
+/* What is kept of an error that an expression raises, in bytes: it may be as long as a value. */
+#define ERROR_LENGTH 1000
 
 /* Partitions named in the context of an error. */
 #define MAX_PARTITIONS_SHOWN 4
@@ -341,9 +345,7 @@ run_stretch(BatchWork *work, int first, int last)
 	view_intake_finish(consumer->intake);
 
 	nbad = view_intake_bad(consumer->intake, &bad);
-	for (int i = 0; i < nbad; i++)
-		dead_letter_add(&work->letters, bad[i].index, bad[i].error.sqlerrcode,
-						bad[i].error.message);
+	dead_letter_add(&work->letters, bad, nbad);
 }
 
 /* How a stretch was tried, and what came of it. */
@@ -399,7 +401,11 @@ try_stretch(BatchWork *work, int first, int last, bool merge)
 static void
 set_aside(BatchWork *work, int index, ErrorData *error)
 {
-	dead_letter_add(&work->letters, index, error->sqlerrcode, error->message);
+	BadMessage	letter = {index, error->sqlerrcode};
+
+	letter.error = pnstrdup(error->message,
+							pg_mbcliplen(error->message, strlen(error->message), ERROR_LENGTH));
+	dead_letter_add(&work->letters, &letter, 1);
 	work->skip = bms_add_member(work->skip, index);
 	work->evaluation_errors++;
 	if (!work->whole && work->evaluation_errors > MAX_ERRORS_PER_TRANSACTION &&
@@ -566,7 +572,10 @@ after_commit(BatchWork *work)
 
 	progress_committed(consumer, work->batch->positions, work->batch->npositions);
 	if (work->batch->count > 0)
+	{
 		remember_watermarks(consumer);
+		view_intake_rest(consumer->intake);
+	}
 	ConditionVariableBroadcast(&worker_shared->progress);
 	pgstat_report_stat(false);
 

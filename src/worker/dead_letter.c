@@ -19,9 +19,8 @@
 
 #include "worker/worker_internal.h"
 
-/* Written with one statement: their payloads are copied for it. */
+/* Written with one statement. */
 #define LETTERS_PER_STATEMENT 1000
-#define BYTES_PER_STATEMENT (64 * 1024 * 1024)
 
 enum
 {
@@ -47,23 +46,21 @@ static SavedPlan count_plan = {
 };
 
 void
-dead_letter_add(DeadLetterList *list, int index, int sqlerrcode, const char *error)
+dead_letter_add(DeadLetterList *list, const BadMessage *letters, int n)
 {
-	DeadLetter *letter;
-
-	if (list->count == list->capacity)
+	if (n == 0)
+		return;
+	if (n > list->capacity - list->count)
 	{
 		Size		size;
 
-		list->capacity = Max(64, list->capacity * 2);
-		size = sizeof(DeadLetter) * list->capacity;
+		list->capacity = Max(list->count + n, 2 * list->capacity);
+		size = sizeof(BadMessage) * list->capacity;
 		list->letters = list->letters ? repalloc_huge(list->letters, size) :
 			MemoryContextAllocHuge(CurrentMemoryContext, size);
 	}
-	letter = &list->letters[list->count++];
-	letter->index = index;
-	letter->sqlerrcode = sqlerrcode;
-	letter->error = pstrdup(error);
+	memcpy(list->letters + list->count, letters, sizeof(BadMessage) * n);
+	list->count += n;
 }
 
 static Datum
@@ -77,7 +74,7 @@ bytes_datum(const char *data, int32 len)
 }
 
 static void
-fill_row(Datum **cells, bool **nulls, int row, const DeadLetter *letter,
+fill_row(Datum **cells, bool **nulls, int row, const BadMessage *letter,
 		 const StreamMessage *message)
 {
 	cells[MESSAGE_PARTITION][row] = Int32GetDatum(message->partition);
@@ -114,7 +111,7 @@ make_column(Datum *values, bool *nulls, int n, int column)
 
 static void
 store_some(const Consumer *consumer, const MessageBatch *batch,
-		   const DeadLetter *letters, int n)
+		   const BadMessage *letters, int n)
 {
 	Datum	   *cells[COLUMNS];
 	bool	   *nulls[COLUMNS];
@@ -137,10 +134,14 @@ store_some(const Consumer *consumer, const MessageBatch *batch,
 	(void) saved_plan_run(&insert_plan, values, NULL, 0);
 }
 
-/* How many of the letters to write with one statement: arrays hold 1 GB. */
+/*
+ * How many of the letters to write with one statement, for which payloads are
+ * copied several times.
+ */
 static int
-statement_length(const MessageBatch *batch, const DeadLetter *letters, int count)
+statement_length(const MessageBatch *batch, const BadMessage *letters, int count)
 {
+	Size		limit = (Size) worker_memory * 1024 / 64;
 	Size		bytes = 0;
 	int			n;
 
@@ -149,7 +150,7 @@ statement_length(const MessageBatch *batch, const DeadLetter *letters, int count
 		const StreamMessage *message = &batch->messages[letters[n].index];
 
 		bytes += (Size) message->key_len + message->value_len + message->headers_len;
-		if (n > 0 && bytes > BYTES_PER_STATEMENT)
+		if (n > 0 && bytes > limit)
 			break;
 	}
 	return n;

@@ -164,7 +164,7 @@ is_due(const Consumer *consumer, TimestampTz now)
 }
 
 static double
-read_messages(Consumer *consumer, MessageBatch *batch, int max_messages, Size max_bytes)
+read_messages(Consumer *consumer, MessageBatch *batch, int max_messages, Size max_memory)
 {
 	instr_time	start;
 	instr_time	end;
@@ -173,7 +173,7 @@ read_messages(Consumer *consumer, MessageBatch *batch, int max_messages, Size ma
 	INSTR_TIME_SET_CURRENT(start);
 	stream_reader_drain_fd(consumer->reader);
 	consumer->reading = true;
-	n = stream_reader_read(consumer->reader, batch, max_messages, max_bytes);
+	n = stream_reader_read(consumer->reader, batch, max_messages, max_memory);
 	consumer->reading = false;
 	consumer->readable = n > 0;
 	INSTR_TIME_SET_CURRENT(end);
@@ -309,7 +309,7 @@ run_gathering(Consumer *consumer, TimestampTz now)
 	lag = consumer_lag(large_batch->positions, large_batch->npositions);
 
 	if (large_batch->count < limit &&
-		large_batch->bytes < large_batch_memory() / 10 * 9 &&
+		large_batch->memory < large_batch_memory() / 10 * 9 &&
 		now < gather_until && lag != 0)
 		return large_batch->count > before;
 

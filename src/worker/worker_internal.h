@@ -247,22 +247,16 @@ extern void consumer_step_back(Consumer *consumer);
 
 /* ------------------------------------------ dead_letter.c: bad messages */
 
-typedef struct DeadLetter
-{
-	int			index;			/* in the batch */
-	int			sqlerrcode;
-	const char *error;
-} DeadLetter;
-
-/* What a batch sets aside; lives in the transaction's memory. */
+/* What a batch sets aside; lives in the transaction's memory, but for texts. */
 typedef struct DeadLetterList
 {
-	DeadLetter *letters;
+	BadMessage *letters;
 	int			count;
 	int			capacity;
 } DeadLetterList;
 
-extern void dead_letter_add(DeadLetterList *list, int index, int sqlerrcode, const char *error);
+/* Adds them to the list; texts are not copied. */
+extern void dead_letter_add(DeadLetterList *list, const BadMessage *letters, int n);
 extern void dead_letter_store(const Consumer *consumer, const MessageBatch *batch,
 							  const DeadLetterList *list);
 extern bool dead_letter_limit_reached(const Consumer *consumer);
