@@ -546,16 +546,26 @@ append_range(StringInfo line, SeekColumn column, int64 from, int64 to)
 		append_bound(line, column, "<=", psprintf(INT64_FORMAT, to));
 }
 
-/* Appends a set of partitions, if it is short and no range. */
+/* Appends a set of partitions, if it is one, and short. */
 static bool
 append_partitions(StringInfo line, const SeekBounds *bounds)
 {
-	if (bounds->npartitions < 2 || bounds->npartitions > EXPLAIN_PARTITIONS)
-		return false;
-	append_bound(line, SEEK_PARTITION, "in", "(");
+	StringInfoData list;
+	int			count = 0;
+
+	initStringInfo(&list);
 	for (int i = 0; i < bounds->npartitions; i++)
-		appendStringInfo(line, "%s" INT64_FORMAT, i > 0 ? ", " : "", bounds->partitions[i]);
-	appendStringInfoChar(line, ')');
+	{
+		if (!seek_includes(bounds, bounds->partitions[i]))
+			continue;
+		if (++count > EXPLAIN_PARTITIONS)
+			return false;
+		appendStringInfo(&list, "%s" INT64_FORMAT, count > 1 ? ", " : "", bounds->partitions[i]);
+	}
+	if (count == 0)
+		return false;
+	append_bound(line, SEEK_PARTITION, count == 1 ? "=" : "in",
+				 count == 1 ? list.data : psprintf("(%s)", list.data));
 	return true;
 }
 

@@ -30,13 +30,29 @@ $node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW first AS SELECT count(*) AS
 wait_for($node, 'first');
 is($node->safe_psql('postgres', 'TABLE first'), '1000|499500', 'filled');
 
+$node->safe_psql('postgres', 'ANALYZE away');
+
 broker('stop', 'kafka');
 await_status('first', 'waiting');
 isnt($node->safe_psql('postgres', q{SELECT error FROM kappa.continuous_views WHERE viewname = 'first'}), '',
 	'the status says why');
 is($node->safe_psql('postgres', 'TABLE first'), '1000|499500', 'the view answers while the broker is away');
 
+# Planning does without the broker, reading does not; neither hangs.
 my ($out, $err);
+my $guarded = "SET statement_timeout = '120s'";
+like($node->safe_psql('postgres', "$guarded; EXPLAIN SELECT * FROM away"), qr/rows=1000 /,
+	'EXPLAIN goes by what ANALYZE has found');
+like($node->safe_psql('postgres', "$guarded; EXPLAIN SELECT * FROM away a JOIN away b USING (n)"), qr/Topic: away/,
+	'EXPLAIN of a join');
+isnt($node->psql('postgres', "$guarded; SELECT count(*) FROM away", stderr => \$err), 0, 'SELECT fails');
+like($err, qr/could not read Kafka topic "away"/, 'and says why');
+is($node->psql('postgres', "$guarded; ANALYZE away", stderr => \$err), 0, 'ANALYZE does not fail');
+like($err, qr/WARNING:  could not sample stream "away"/, 'it warns');
+is($node->psql('postgres', "$guarded; ANALYZE"), 0, 'nor does that of the database');
+is($node->safe_psql('postgres', "SELECT reltuples FROM pg_class WHERE oid = 'away'::regclass"), '1000',
+	'and it leaves what was known');
+
 $node->psql('postgres', 'CREATE CONTINUOUS VIEW second AS SELECT machine, count(*) AS c FROM away GROUP BY 1',
 	stderr => \$err);
 like($err, qr/WARNING/, 'creating a view without the broker warns');

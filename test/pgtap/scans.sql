@@ -1,0 +1,159 @@
+-- Scans that start again, with the same or other parameters; cursors; joins of streams; LIMIT.
+\ir ../lib/pgtap.psql
+SELECT no_plan();
+CREATE SCHEMA scans;
+SET search_path = scans, public;
+SET client_min_messages = warning;
+
+\! topic create scans 3
+\! topic create scans_long 2
+\! topic create scans_wide 1
+\! seq 1 3000 | awk '{print $1 % 7 ":{\"n\":" $1 "}"}' | kcat -P -b $KAPPA_BROKER -t scans -K :
+\! seq 1 15000 | awk '{print "{\"n\":" $1 "}"}' | kcat -P -b $KAPPA_BROKER -t scans_long -p 0
+\! seq 15001 30000 | awk '{print "{\"n\":" $1 "}"}' | kcat -P -b $KAPPA_BROKER -t scans_long -p 1
+\! for i in 1 2 3 4 5 6 7 8; do head -c 900000 /dev/zero | tr '\0' x | sed "s/.*/{\"n\":$i,\"s\":\"&\"}/"; echo; done | kcat -P -b $KAPPA_BROKER -t scans_wide -X message.max.bytes=2000000
+CREATE SERVER scans FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers :'broker');
+CREATE FOREIGN TABLE short (n int, p int OPTIONS (metadata 'partition'), o bigint OPTIONS (metadata 'offset'),
+    ts timestamptz OPTIONS (metadata 'timestamp')) SERVER scans OPTIONS (topic 'scans');
+CREATE FOREIGN TABLE long (n int, p int OPTIONS (metadata 'partition'), o bigint OPTIONS (metadata 'offset'),
+    ts timestamptz OPTIONS (metadata 'timestamp')) SERVER scans OPTIONS (topic 'scans_long');
+CREATE FOREIGN TABLE wide (n int, s text, o bigint OPTIONS (metadata 'offset')) SERVER scans OPTIONS (topic 'scans_wide');
+CREATE TABLE short_copy AS SELECT * FROM short;
+CREATE TABLE long_copy AS SELECT * FROM long;
+SELECT is((SELECT sum(n) FROM short_copy), 4501500::bigint, 'the short topic');
+SELECT is((SELECT sum(n) FROM long_copy), 450015000::bigint, 'the long one');
+
+CREATE FUNCTION executed(query text, property text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (ANALYZE, FORMAT json, COSTS OFF, TIMING OFF) ' || query INTO plan;
+    RETURN jsonb_path_query_first(plan::jsonb, ('strict $.**."' || property || '"')::jsonpath) #>> '{}';
+END $$;
+-- the same rows from a stream as from its copy, which stands in its place
+CREATE FUNCTION same(query text, stream text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    result boolean;
+    expected text := replace(query, stream, stream || '_copy');
+BEGIN
+    EXECUTE format('SELECT NOT EXISTS ((%1$s EXCEPT ALL %2$s) UNION ALL (%2$s EXCEPT ALL %1$s))', query, expected) INTO result;
+    RETURN result;
+END $$;
+
+-- other parameters each time
+SELECT ok(same('SELECT i, (SELECT sum(n) FROM short WHERE p = i) FROM generate_series(-1, 3) i', 'short'), 'a partition each');
+SELECT ok(same('SELECT i, (SELECT sum(n) FROM short WHERE o = i) FROM generate_series(0, 300) i', 'short'), 'an offset each');
+SELECT ok(same('SELECT i, (SELECT sum(n) FROM short WHERE o < i AND p <> 1) FROM (VALUES (5), (NULL), (70), (5), (5)) v(i)', 'short'),
+    'null, and the same again');
+SELECT ok(same('SELECT i, (SELECT sum(n) FROM short WHERE p = ANY (i)) FROM (VALUES (''{0,1}''::int[]), (''{2}''), (''{}''), (NULL)) v(i)',
+    'short'), 'sets of partitions');
+SELECT ok(same('SELECT x.* FROM generate_series(0, 2) i, LATERAL (SELECT * FROM short WHERE p = i ORDER BY o LIMIT 3) x', 'short'),
+    'LIMIT, in order');
+SELECT is((SELECT count(*) FROM generate_series(0, 50) i, LATERAL (SELECT * FROM short WHERE o = i LIMIT 1) x), 51::bigint, 'LIMIT');
+SELECT is((SELECT count(*) FROM generate_series(0, 2) i, LATERAL (SELECT * FROM long WHERE p = i % 2 LIMIT 10) x), 30::bigint,
+    'LIMIT in a topic that is longer than a batch');
+SELECT ok(same('SELECT i, (SELECT sum(n) FROM long WHERE o = i) FROM (VALUES (5), (8000), (NULL), (5), (1000000)) v(i)', 'long'),
+    'offsets in a longer topic');
+SELECT ok(same('SELECT i, (SELECT sum(n) FROM long WHERE o >= i) FROM (VALUES (8000), (2), (8100)) v(i)', 'long'),
+    'ends of a longer topic');
+SELECT ok(same('SELECT i, (SELECT count(*) FROM long WHERE ts >= now() - i) FROM (VALUES (interval ''1 day''), (''-1 day''), (''1 day'')) v(i)',
+    'long'), 'times');
+SELECT ok(same('SELECT i, (SELECT sum(n) FROM long WHERE p = i AND o < 100) FROM generate_series(-1, 2) i', 'long'),
+    'a part of a longer topic that fits into a batch');
+SELECT is((SELECT array_agg((SELECT n + length(s) FROM wide WHERE o = i)) FROM (VALUES (7), (0), (3), (NULL), (7), (0)) v(i)),
+    ARRAY[900008, 900001, 900004, NULL, 900008, 900001], 'messages that do not fit into a batch together');
+SELECT is(executed('SELECT (SELECT sum(n) FROM long WHERE o = i) FROM generate_series(10, 14) i', 'Messages Read'), '10',
+    'no more is read than each time asks for');
+SELECT matches(executed('SELECT (SELECT sum(n) FROM long WHERE o = i) FROM generate_series(10, 14) i', 'Seek'), '^offset = ',
+    'of many values, the expression');
+
+-- the same each time
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;
+SELECT is((SELECT count(*) FROM generate_series(0, 2) i JOIN short ON o = i AND p < 5), (SELECT count(*) FROM short_copy WHERE o < 3),
+    'a nested loop');
+SELECT is((SELECT count(*) FROM generate_series(5, 7) i JOIN long ON o + 0 = i), (SELECT count(*) FROM long_copy WHERE o BETWEEN 5 AND 7),
+    'over a longer topic');
+RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_material; RESET enable_memoize;
+
+-- joins of streams
+SELECT is((SELECT count(*) FROM short s JOIN long l USING (n)), 3000::bigint, 'two streams');
+SELECT is((SELECT sum(a.n) FROM long a JOIN long b USING (p, o) JOIN short c ON c.n = a.n), 4501500::bigint, 'three, two of them one');
+SELECT is((SELECT count(*) FROM long l LEFT JOIN short s ON s.n = l.n AND s.p = 0 WHERE l.o < 1000), 2000::bigint, 'an outer join');
+SELECT is((SELECT count(*) FROM short WHERE n IN (SELECT n FROM long WHERE p = 1)),
+    (SELECT count(*) FROM short_copy WHERE n IN (SELECT n FROM long_copy WHERE p = 1)), 'a semi-join');
+SELECT is((SELECT count(*) FROM (SELECT n FROM short UNION ALL SELECT n FROM long) x), 33000::bigint, 'one after the other');
+SELECT is((SELECT count(*) FROM (SELECT 1 FROM short_copy c JOIN short s USING (p, o) WHERE c.n = s.n FOR UPDATE OF c) x), 3000::bigint,
+    'rows of a table are locked');
+
+-- LIMIT ends a scan early
+SELECT cmp_ok(executed('SELECT * FROM long LIMIT 7', 'Messages Read')::int, '<=', 7, 'no message too many');
+SELECT is((SELECT count(*) FROM (SELECT * FROM long OFFSET 29990 LIMIT 100) x), 10::bigint, 'OFFSET');
+SELECT is((SELECT count(*) FROM (SELECT * FROM long LIMIT 0) x), 0::bigint, 'nothing');
+
+-- cursors
+BEGIN;
+DECLARE forward CURSOR FOR SELECT o FROM short WHERE p = 1 AND o >= (SELECT 2);
+FETCH forward \gset a_
+MOVE 10 IN forward;
+FETCH forward \gset b_
+MOVE FORWARD ALL IN forward;
+SELECT is(ARRAY[:a_o, :b_o], ARRAY[2, 13], 'forward');
+DECLARE scrolled SCROLL CURSOR FOR SELECT o FROM long WHERE p = 0;
+MOVE FORWARD 12000 IN scrolled;
+FETCH BACKWARD 1 FROM scrolled \gset a_
+FETCH ABSOLUTE 5 FROM scrolled \gset b_
+FETCH RELATIVE 2 FROM scrolled \gset c_
+MOVE LAST IN scrolled;
+FETCH PRIOR FROM scrolled \gset d_
+FETCH FIRST FROM scrolled \gset e_
+SELECT is(ARRAY[:a_o, :b_o, :c_o, :d_o, :e_o],
+    ARRAY[11998, 4, 6, 14998, 0], 'in both directions');
+DECLARE held CURSOR WITH HOLD FOR SELECT sum(n) OVER (ORDER BY o) AS s FROM short WHERE p = 1;
+FETCH held \gset a_
+COMMIT;
+FETCH held \gset b_
+SELECT is(ARRAY[:a_s, :b_s]::int[], (SELECT array_agg(s) FROM (SELECT sum(n) OVER (ORDER BY o)::int AS s FROM short_copy WHERE p = 1 LIMIT 2) x),
+    'held beyond its transaction');
+CLOSE held;
+CREATE FUNCTION walk() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    result bigint := 0;
+    r record;
+    s bigint;
+BEGIN
+    FOR r IN SELECT p, max(o) AS o FROM short GROUP BY p LOOP
+        SELECT sum(n) INTO s FROM short WHERE p = r.p AND o = r.o;
+        result := result + s;
+    END LOOP;
+    RETURN result;
+END $$;
+SELECT is(walk(), (SELECT sum(n) FROM short_copy WHERE (p, o) IN (SELECT p, max(o) FROM short_copy GROUP BY p)), 'a loop in PL/pgSQL');
+
+-- the end of a scan is where the log ended when it began
+BEGIN;
+DECLARE before CURSOR FOR SELECT count(*) OVER () AS c FROM short WHERE o >= 0;
+DECLARE during CURSOR FOR SELECT n FROM short;
+FETCH during \gset a_
+INSERT INTO short (n) SELECT generate_series(3001, 3100);
+MOVE FORWARD ALL IN during;
+FETCH before \gset b_
+SELECT is(:b_c::bigint, 3100::bigint, 'a scan that begins later sees more');
+COMMIT;
+SELECT is((SELECT count(*) FROM short WHERE n > 3000), 100::bigint, 'as does the next statement');
+
+-- statements end at their time
+CREATE FUNCTION is_cancelled(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE query;
+    RETURN false;
+EXCEPTION WHEN query_canceled THEN
+    RETURN true;
+END $$;
+SET statement_timeout = '500ms';
+SELECT ok(is_cancelled('SELECT count(*) FROM long a, long b, long c'), 'statement_timeout');
+RESET statement_timeout;
+SELECT is((SELECT count(*) FROM long), 30000::bigint, 'and the session goes on');
+
+SELECT * FROM finish();
+DROP SCHEMA scans CASCADE;
+DROP SERVER scans;
