@@ -42,6 +42,13 @@
 	(ExecutorRun) (desc, direction, count, true)
 #endif
 
+/* 17: internal subtransactions may begin while workers run in parallel. */
+#if PG_VERSION_NUM < 170000
+#define subtransaction_is_possible()	(!IsInParallelMode())
+#else
+#define subtransaction_is_possible()	(true)
+#endif
+
 /* 18: written before the declaration, as C11's _Noreturn. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn		pg_attribute_noreturn()

@@ -27,6 +27,7 @@
 #include "utils/resowner.h"
 #include "utils/typcache.h"
 
+#include "compat.h"
 #include "source/decode.h"
 
 /* ----------------------------------------------------------- what is thrown */
@@ -146,6 +147,24 @@ call_in_subtransaction(StreamDecoder *decoder, DecodeColumn *column, char *text,
 }
 
 /*
+ * Where no subtransaction can be had: what a value does wrong ends the
+ * statement, even if it was to be ignored.
+ */
+static void
+call_unprotected(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *result)
+{
+	int			sqlstate = call_harmless(decoder, column, text, result);
+
+	if (sqlstate != 0)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("column \"%s\": invalid value for type %s",
+						column->name, column->type_name),
+				 errdetail("A message cannot be ignored while other parts of the query run in parallel."),
+				 errhint("Set max_parallel_workers_per_gather to 0.")));
+}
+
+/*
  * The column's input function on a text, or on NULL.
  */
 int
@@ -153,8 +172,12 @@ column_input(StreamDecoder *decoder, DecodeColumn *column, char *text, Datum *re
 {
 	if (column->datetime && text != NULL && reads_clock(text))
 		return ERRCODE_INVALID_DATETIME_FORMAT;
-	return column->harmless ? call_harmless(decoder, column, text, result) :
-		call_in_subtransaction(decoder, column, text, result);
+	if (column->harmless)
+		return call_harmless(decoder, column, text, result);
+	if (subtransaction_is_possible())
+		return call_in_subtransaction(decoder, column, text, result);
+	call_unprotected(decoder, column, text, result);
+	return 0;
 }
 
 /* ------------------------------------------------------------------ creation */

@@ -295,19 +295,29 @@ may_pass(int sqlerrcode)
 	return false;
 }
 
-/* Errors whose message may quote what a message of the topic holds. */
+/*
+ * May the error's message quote what a message of the topic holds?  Not those
+ * of these classes, which are about the server and its objects.  All others
+ * may: what a value does wrong (22, 23), and whatever functions of users raise,
+ * in PL/pgSQL (P0) or other languages (38), or under a code of their own.
+ */
 static bool
 may_quote_values(int sqlerrcode)
 {
 	static const int classes[] = {
-		ERRCODE_DATA_EXCEPTION, ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
-		ERRCODE_PLPGSQL_ERROR
+		ERRCODE_CONNECTION_EXCEPTION, ERRCODE_FEATURE_NOT_SUPPORTED,
+		ERRCODE_INVALID_TRANSACTION_STATE, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		ERRCODE_INVALID_CATALOG_NAME, ERRCODE_INVALID_SCHEMA_NAME,
+		ERRCODE_TRANSACTION_ROLLBACK, ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
+		ERRCODE_INSUFFICIENT_RESOURCES, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+		ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, ERRCODE_OPERATOR_INTERVENTION,
+		ERRCODE_SYSTEM_ERROR, ERRCODE_FDW_ERROR, ERRCODE_INTERNAL_ERROR
 	};
 
 	for (int i = 0; i < lengthof(classes); i++)
 		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
 /*

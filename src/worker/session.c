@@ -48,6 +48,8 @@ session_start(Oid dbid)
 	set_option("default_transaction_deferrable", "off");
 	set_option("statement_timeout", "0");
 	set_option("idle_in_transaction_session_timeout", "0");
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)	/* 17 */
+		set_option("transaction_timeout", "0");
 	set_option("lock_timeout", psprintf("%d", Max(DeadlockTimeout / 2, 10)));
 	set_option("row_security", "on");
 	set_option("jit", "off");

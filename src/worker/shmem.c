@@ -385,14 +385,17 @@ shmem_leave_if_idle(uint32 seen)
 	leave = entry == NULL || entry->changes == seen;
 	if (leave)
 	{
-		if (entry)
+		free_slot();
+		/* There may be more databases than entries; those without views need none. */
+		if (entry && entry->holds == 0)
+			memset(entry, 0, sizeof(DatabaseEntry));
+		else if (entry)
 		{
 			entry->has_views = false;
 			entry->looked = seen;
 			entry->consumers = 0;
 			entry->failures = 0;
 		}
-		free_slot();
 	}
 	LWLockRelease(worker_shared->lock);
 

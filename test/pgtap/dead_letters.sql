@@ -1,7 +1,7 @@
 -- Messages that cannot be counted become dead letters, once, with the reason, and only for
 -- the views that cannot count them.
 \ir ../lib/pgtap.psql
-SELECT plan(18);
+SELECT plan(20);
 CREATE SCHEMA letters;
 SET search_path = letters, public;
 
@@ -43,6 +43,16 @@ SELECT kappa.wait(v::regclass, '60s') FROM unnest('{items,machines,shares}'::tex
 SELECT results_eq($$SELECT view::text, count(*) FROM kappa.dead_letters WHERE stream = 'sales'::regclass AND view IN ('items'::regclass, 'machines') GROUP BY 1 ORDER BY 1$$,
 	$$VALUES ('items', 4::bigint), ('machines', 8)$$, 'those of the second delivery are messages of their own');
 SELECT is_empty(format('SELECT * FROM kappa.verify(%L)', v), v || ': verified again') FROM unnest('{items,machines,shares}'::text[]) v;
+
+-- An error under a code of the user's own fails the view; what it says may quote a message, and stays out of monitoring.
+CREATE FUNCTION refuse(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	RAISE EXCEPTION 'refused: %', $1 USING ERRCODE = 'KA001';
+END $$;
+CREATE CONTINUOUS VIEW refused AS SELECT refuse(item) AS item, count(*) AS c FROM sales GROUP BY 1;
+SELECT throws_matching($$SELECT kappa.wait('refused', '60s')$$, 'refused has failed', 'the view has failed');
+SELECT results_eq($$SELECT status, error ~ 'KA001', error ~ 'tea|refused:' FROM kappa.continuous_views WHERE viewname = 'refused'$$,
+	$$VALUES ('failed', true, false)$$, 'its error quotes the code, and no value');
 
 SELECT * FROM finish();
 SET client_min_messages = error;

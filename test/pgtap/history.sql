@@ -98,6 +98,25 @@ CREATE FOREIGN TABLE raw (v bytea OPTIONS (metadata 'value')) SERVER history OPT
 SELECT is((SELECT string_agg(convert_from(v, 'UTF8'), ';') FROM raw), '{"n":1};{"n":"two"};{"n":3};no json;{"n":5}',
     'the value alone is not decoded');
 
+-- a value that takes a subtransaction to convert, while another table is read in parallel
+CREATE DOMAIN small AS int CHECK (VALUE < 4);
+CREATE FOREIGN TABLE checked (n small, o bigint OPTIONS (metadata 'offset')) SERVER history OPTIONS (topic 'history_bad');
+CREATE TABLE filler AS SELECT i AS n FROM generate_series(1, 20000) i;
+ANALYZE filler;
+SET max_parallel_workers_per_gather = 2; SET min_parallel_table_scan_size = 0;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
+CREATE FUNCTION gathers(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan::text LIKE '%"Gather"%';
+END $$;
+SELECT ok(gathers('SELECT count(*) FROM checked c JOIN filler f ON f.n = c.n::int WHERE c.o = 0'), 'a plan in parallel');
+SELECT count(*) AS checked FROM checked c JOIN filler f ON f.n = c.n::int WHERE c.o = 0 \gset
+SELECT is(:checked, 1, 'a domain beside it');
+RESET max_parallel_workers_per_gather; RESET min_parallel_table_scan_size; RESET parallel_setup_cost; RESET parallel_tuple_cost;
+
 -- retention
 \! topic trim history_bad 0 4
 SELECT results_eq('SELECT n FROM bad', 'VALUES (5)', 'from the first retained message');
