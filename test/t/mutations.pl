@@ -1,7 +1,9 @@
-# Thousands of messages, each a good one with something done to it: whatever a message holds, it is a row or a dead letter of each
-# view, exactly once; whoever reads decides alike; nothing crashes, and no error shows what is in a message.
+# Thousands of messages, each a good one with something done to its payload, key or headers: whatever a message holds, it is a row or a
+# dead letter of each view, exactly once; whoever reads decides alike, in databases of several encodings; nothing crashes, and no error
+# shows what is in a message.
 #
-# KAPPA_SEED=n makes other mutants.
+# In Perl, and not in SQL, since messages are to be written that INSERT never writes.  KAPPA_SEED=n makes other mutants, KAPPA_ROUNDS=n
+# n times as many.
 use strict;
 use warnings;
 use KappaTest;
@@ -9,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my ($mutants, $state) = (4000, $ENV{KAPPA_SEED} // 20261121);
+my ($mutants, $state) = (4000 * ($ENV{KAPPA_ROUNDS} // 1), $ENV{KAPPA_SEED} // 20261121);
 my $marker = 'Qzx' . 'Wvk';          # in two parts, as in the queries below: the server's log holds those
 my ($after_key, $after_message) = ("\x01=\x02", "\x01;\x02");
 note("KAPPA_SEED=$state");
@@ -89,11 +91,35 @@ sub change_bytes
 	return $message;
 }
 
-# Longer than what is read at once, deeper than the stack, and nothing at all.
-my @messages = ('', ' ', '{}', 'null', '[]', $marker, qq("$marker"), "\0\0\0\0\1", "\0\0\0\0\1{}",
+# A value of a field that makes the whole message as long as that.
+sub of_length
+{
+	my ($length, $start, $filling, $end) = @_;
+	my $message = $start . $filling x (($length - length($start) - length($end)) / length $filling);
+	return $message . ' ' x ($length - length($message) - length($end)) . $end;
+}
+
+# Messages about as long as the blocks and buffers that they are read into, and up to what the topic allows.
+sub long_messages
+{
+	my @messages;
+	for my $length (map({ $_ - 1, $_, $_ + 1 } 64, 128, 4096, 8187, 8192, 16384), 990_000)
+	{
+		push @messages, of_length($length, '{"words": "', 'x', '"}'), of_length($length, '{"words": "', 'x', '"'),
+			of_length($length, '{"words": "', '\u0041', '"}'), of_length($length, '{"list": [1', ', 1', ']}');
+		push @messages, of_length($length, '{"doc": ' . '[' x ($length / 3), ']', '}'), of_length($length, '{"price": 1', '0', '}'),
+			of_length($length, '{"price": 1.5', '0', '}'), of_length($length, '{"other": {"a": 1', ', "b": 2', '}}'),
+			of_length($length, '{"a": 1', ', "aa": 1', '}'), of_length($length, '{"short": "abc', ' ', '"}'), of_length($length, '{"words": "', "\xff", '"}')
+			if $length > 5000;
+	}
+	push @messages, of_length(8 * 1024 * 1024 + 1, '{"words": "', 'x', '"}'), of_length(9_900_000, '{"list": [1', ', 1', ']}'), of_length(9_900_000, '{"words": "', '[', '}');
+	return @messages;
+}
+
+# Deeper than the stack, nothing at all, good ones, and mutants.
+my @messages = ('', '', ' ', '{}', 'null', '[]', $marker, qq("$marker"), "\0\0\0\0\1", "\0\0\0\0\1{}", long_messages(),
 	map({ my ($key, $n) = @$_; map { qq({"$key": $_, "big": 1}) } nested('[', ']', $n), nested('{"a":', '}', $n), '[' x $n }
-		map { my $key = $_; map { [ $key, $_ ] } 64, 1024, 5000, 20000 } qw(doc list words other place)),
-	map({ my $long = $_ x (900_000 / length $_); (qq({"words": "$long"}), qq({"doc": "$long"}), qq({"short": "$long"}), qq({"price": 1$long})) } '0', "$marker "));
+		map { my $key = $_; map { [ $key, $_ ] } 64, 1024, 5000, 20000 } qw(doc list words other place)));
 my @bases = map { [ good() ] } 1 .. 15;
 push @messages, map { text(@$_) } @bases;
 while (@messages < $mutants)
@@ -104,55 +130,102 @@ while (@messages < $mutants)
 	$message = change_bytes($message, text(@{ one_of(@bases) })) if $kind > 4;
 	push @messages, $message;
 }
-my $file = "$ENV{TESTDIR}/messages";
-open(my $out, '>:raw', $file) or die "$file: $!";
-print $out $_, $after_key, $messages[$_], $after_message for 0 .. $#messages;
-close $out;
 
+# Keys that are numbers, and others that are JSON.
+my @keys = ('', map { my $n = draw(10000); my $key = one_of($n, "$n.0", "-$n", qq({"id": $n, "place": {"city": "$marker"}}), qq({"ID": "$n"}));
+	$key = change_bytes($key, one_of(@edges)) if draw(3) == 0; $key } 1 .. $mutants / 4);
+
+my @headers = ([], [ "a=$marker", 'a', 'a=' ], [ "\xff\xfe=\xed\xa0\x80", '\x41=\x41', '\xff=\x' ], [ map { "$_=" . 'x' x 2000 } 1 .. 50 ]);
+
+# Writes [key, payload]s, with one kind of headers after the other; what is empty as null every other time.
+sub produce_all
+{
+	my ($topic, @all) = @_;
+	my $file = "$ENV{TESTDIR}/messages";
+	for my $i (0 .. 7)
+	{
+		open(my $out, '>:raw', $file) or die "$file: $!";
+		print $out $_->[0], $after_key, $_->[1], $after_message for @all[ grep { $_ % 8 == $i } 0 .. $#all ];
+		close $out;
+		system('kcat', '-P', '-b', $ENV{KAPPA_BROKER}, '-t', $topic, '-K', $after_key, '-D', $after_message, '-l', $file, '-X', 'message.max.bytes=10485760',
+			($i % 2 ? '-Z' : ()), map { ('-H', $_) } @{ $headers[$i / 2] }) == 0 or die 'kcat failed';
+	}
+}
+
+# The same streams and views in a database of each encoding.
 my $node = kappa_node('mutations', 'fsync = off', "timezone = 'UTC'", 'pg_kappa.batch_rows = 100');
 my $columns = q{flag bool, small int2, whole int4, big int8, near float4, far float8, price numeric(10,2), words text, short varchar(5),
 	at_ms timestamptz OPTIONS (unit 'ms'), at timestamptz, plain timestamp, day date, id uuid, doc jsonb, list int[], mood mood, even even,
-	city text OPTIONS (path 'place.city'), sku int OPTIONS (path '/lines/0/sku~1no'),
+	city text OPTIONS (path 'place.city'), sku int OPTIONS (path '/lines/0/sku~1no'), headers jsonb OPTIONS (metadata 'headers'),
 	key int OPTIONS (metadata 'key'), part int OPTIONS (metadata 'partition'), place bigint OPTIONS (metadata 'offset')};
-topic('create', 'mutations', 3);
-$node->safe_psql('postgres', qq{
-	CREATE TYPE mood AS ENUM ('glad', 'sad', 'so so');
-	CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
-	CREATE SERVER mutations FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers '$ENV{KAPPA_BROKER}');
-	CREATE FOREIGN TABLE s ($columns) SERVER mutations OPTIONS (topic 'mutations');
-	CREATE FOREIGN TABLE lenient ($columns) SERVER mutations OPTIONS (topic 'mutations', on_error 'ignore');
-	CREATE CONTINUOUS VIEW kept AS SELECT * FROM s;
-	CREATE CONTINUOUS VIEW summed AS SELECT mood, count(*) AS c, sum(price) AS price, sum(big) AS big, max(at) AS at, min(at_ms) AS at_ms,
-		max(day) AS day, max(near) AS near, min(far) AS far, bool_or(flag) AS flag, max(list) AS list FROM s GROUP BY mood});
-wait_for($node, 'kept', 'summed');
+my $places = q{part int OPTIONS (metadata 'partition'), place bigint OPTIONS (metadata 'offset')};
+my %streams = (
+	sales => [ 'mutations', $columns ],
+	numbers => [ 'mutations_keys', "key bigint OPTIONS (metadata 'key'), $places" ],
+	fields => [ 'mutations_keys', "id int OPTIONS (metadata 'key', path 'id'), city text OPTIONS (metadata 'key', path 'place.city'), $places" ],
+	texts => [ 'mutations_keys', "key text OPTIONS (metadata 'key'), headers jsonb OPTIONS (metadata 'headers'), $places" ]);
+my %databases = (postgres => 'UTF8', latin => 'LATIN1', ascii => 'SQL_ASCII');
+my @views = (sort(keys %streams), 'summed');
+my %total = (mutations => scalar @messages, mutations_keys => scalar @keys);
+
+sub query { my ($database, $query) = @_; return $node->safe_psql($database, "SET client_encoding = 'SQL_ASCII'; $query") }
+sub wait_for_all { for my $database (sort keys %databases) { query($database, qq{SELECT count(kappa.wait('$_', '300s'))}) for @views } }
+
+topic('create', 'mutations', 3, 'max.message.bytes=10485760');
+topic('create', 'mutations_keys', 3);
+for my $database (sort keys %databases)
+{
+	$node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0 ENCODING '$databases{$database}' LOCALE 'C'") if $database ne 'postgres';
+	$node->safe_psql($database, 'CREATE EXTENSION pg_kappa') if $database ne 'postgres';
+	$node->safe_psql($database, join "\n", q{
+		CREATE TYPE mood AS ENUM ('glad', 'sad', 'so so');
+		CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);}, "
+		CREATE SERVER mutations FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers '$ENV{KAPPA_BROKER}');",
+		map({ my ($topic, $columns) = @{ $streams{$_} }; qq{
+		CREATE FOREIGN TABLE stream_$_ ($columns) SERVER mutations OPTIONS (topic '$topic');
+		CREATE FOREIGN TABLE lenient_$_ ($columns) SERVER mutations OPTIONS (topic '$topic', on_error 'ignore');
+		CREATE CONTINUOUS VIEW $_ AS SELECT * FROM stream_$_;} } sort keys %streams), q{
+		CREATE CONTINUOUS VIEW summed AS SELECT mood, count(*) AS c, sum(price) AS price, sum(big) AS big, max(at) AS at, min(at_ms) AS at_ms,
+			max(day) AS day, max(near) AS near, min(far) AS far, bool_or(flag) AS flag, max(list) AS list FROM stream_sales GROUP BY mood});
+}
+wait_for_all();
 my ($started, $workers) = split /\|/, $node->safe_psql('postgres', q{SELECT pg_postmaster_start_time(), array_agg(pid)
 	FROM pg_stat_activity WHERE backend_type LIKE 'pg_kappa%'});
-system('kcat', '-P', '-b', $ENV{KAPPA_BROKER}, '-t', 'mutations', '-K', $after_key, '-D', $after_message, '-l', $file) == 0 or die 'kcat failed';
-wait_for($node, 'kept', 'summed');
+produce_all('mutations', map { [ $_, $messages[$_] ] } 0 .. $#messages);
+produce_all('mutations_keys', map { [ $_, '{}' ] } @keys);
+wait_for_all();
 
-my $total = scalar @messages;
-my ($rows, $dead) = split /\|/, $node->safe_psql('postgres',
-	q{SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM kappa.dead_letters WHERE view = 'kept'::regclass)});
-note("$rows rows, $dead dead letters");
-is($rows + $dead, $total, 'each message is a row or a dead letter');
-ok($rows > $total / 5 && $dead > $total / 5, 'there are many of both');
+for my $database (sort keys %databases)
+{
+	for my $view (sort keys %streams)
+	{
+		my $total = $total{ $streams{$view}[0] };
+		my ($rows, $dead) = split /\|/, query($database,
+			qq{SELECT (SELECT count(*) FROM $view), (SELECT count(*) FROM kappa.dead_letters WHERE view = '$view'::regclass)});
+		note("$database, $view: $rows rows, $dead dead letters");
+		is($rows + $dead, $total, "$database, $view: each message is a row or a dead letter");
+		ok($rows > $total / 10 && $dead > $total / 40, "$database, $view: there are many of both");
+		is(query($database, qq{
+			WITH seen AS (SELECT part, place FROM $view UNION ALL
+				SELECT message_partition, message_offset FROM kappa.dead_letters WHERE view = '$view'::regclass)
+			SELECT count(DISTINCT (part, place)), (SELECT sum(n) FROM (SELECT max(place) + 1 AS n FROM seen GROUP BY part) x) FROM seen}),
+			"$total|$total", "$database, $view: each offset is there once");
+		is(query($database, qq{SELECT sqlstate, left(error, 200) FROM kappa.dead_letters WHERE sqlstate !~ '^[0-9A-Z]{5}\$'
+			OR sqlstate ~ '^(00|XX)' OR error = '' OR error ~ ('Qzx' || 'Wvk') LIMIT 20}), '', "$database, $view: dead letters have a code, and errors without what was in the message");
+		is(query($database, qq{(SELECT 'missing', part, place FROM (TABLE lenient_$view EXCEPT ALL TABLE $view) x) UNION ALL
+			(SELECT 'unexpected', part, place FROM (TABLE $view EXCEPT ALL TABLE lenient_$view) x) LIMIT 20}), '', "$database, $view: a SELECT that ignores bad messages reads the same rows");
+	}
+	is(query($database, q{SELECT sum(c) + (SELECT count(*) FROM kappa.dead_letters WHERE view = 'summed'::regclass) FROM summed}),
+		$total{mutations}, "$database, summed: counted or a dead letter");
+	is(query($database, "SELECT * FROM kappa.verify('$_') LIMIT 20"), '', "$database, $_: verified") for @views;
+	is(query($database, q{SELECT string_agg(DISTINCT status || coalesce(error, ''), ',') FROM kappa.continuous_views}), 'live', "$database: all views are live");
+	is(query($database, q{SELECT count(*) > 100 FROM kappa.dead_letters WHERE position(convert_to('Qzx' || 'Wvk', 'UTF8') IN value) > 0}),
+		't', "$database: what no error shows was in many messages");
+	note($node->safe_psql($database, q{SELECT sqlstate, count(*) FROM kappa.dead_letters GROUP BY 1 ORDER BY 1}));
+}
 is($node->safe_psql('postgres', q{
-	WITH seen AS (SELECT part, place, key FROM kept UNION ALL
-		SELECT message_partition, message_offset, convert_from(key, 'UTF8')::int FROM kappa.dead_letters WHERE view = 'kept'::regclass)
-	SELECT count(DISTINCT key), min(key), max(key), count(DISTINCT (part, place)),
-		(SELECT sum(n) FROM (SELECT max(place) + 1 AS n FROM seen GROUP BY part) x) FROM seen}),
-	join('|', $total, 0, $total - 1, $total, $total), 'each number and each offset is there once');
-is($node->safe_psql('postgres', q{SELECT sum(c) + (SELECT count(*) FROM kappa.dead_letters WHERE view = 'summed'::regclass) FROM summed}),
-	$total, 'and in the other view, counted or a dead letter');
-verified($node, 'kept', 'summed');
-is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT status || coalesce(error, ''), ',') FROM kappa.continuous_views}), 'live', 'both views are live');
-is($node->safe_psql('postgres', q{(SELECT 'missing', key FROM (TABLE lenient EXCEPT ALL TABLE kept) x) UNION ALL
-	(SELECT 'unexpected', key FROM (TABLE kept EXCEPT ALL TABLE lenient) x) LIMIT 20}), '', 'a SELECT that ignores bad messages reads the same rows');
-is($node->safe_psql('postgres', q{SELECT sqlstate, left(error, 200) FROM kappa.dead_letters WHERE sqlstate !~ '^[0-9A-Z]{5}$'
-	OR sqlstate ~ '^(00|XX)' OR error = '' OR error ~ ('Qzx' || 'Wvk') LIMIT 20}), '', 'dead letters have a code, and errors without what was in the message');
-is($node->safe_psql('postgres', q{SELECT count(*) > 100 FROM kappa.dead_letters WHERE position(convert_to('Qzx' || 'Wvk', 'UTF8') IN value) > 0}),
-	't', 'though it was in many');
-note($node->safe_psql('postgres', q{SELECT sqlstate, count(*) FROM kappa.dead_letters GROUP BY 1 ORDER BY 1}));
+	WITH seen AS (SELECT key FROM sales UNION ALL SELECT convert_from(key, 'UTF8')::int FROM kappa.dead_letters WHERE view = 'sales'::regclass)
+	SELECT count(DISTINCT key), min(key), max(key) FROM seen}), join('|', $total{mutations}, 0, $total{mutations} - 1), 'each message is there once');
 is($node->safe_psql('postgres', qq{SELECT pg_postmaster_start_time() = '$started' AND array_agg(pid) @> '$workers' FROM pg_stat_activity}),
 	't', 'server and workers are those of the beginning');
 my $log = slurp_file($node->logfile);
