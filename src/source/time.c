@@ -273,11 +273,19 @@ convert_timestamp(StreamDecoder *decoder, DecodeColumn *column,
 {
 	IsoTime		iso;
 	Timestamp	timestamp;
+	int			sqlstate;
 
 	if (field->kind == JSON_FIELD_NUMBER)
 		return number_timestamp(column, field, result);
 	if (field->kind != JSON_FIELD_STRING || !read_iso(field, &iso))
-		return convert_by_input(decoder, column, field, result);
+	{
+		/* the input functions round up to a year that they do not read back */
+		sqlstate = convert_by_input(decoder, column, field, result);
+		if (sqlstate == 0 && !TIMESTAMP_NOT_FINITE(DatumGetTimestamp(*result)) &&
+			!IS_VALID_TIMESTAMP(DatumGetTimestamp(*result)))
+			sqlstate = ERRCODE_DATETIME_VALUE_OUT_OF_RANGE;
+		return sqlstate;
+	}
 
 	timestamp = (int64) (date2j(iso.year, iso.month, iso.day) - POSTGRES_EPOCH_JDATE) *
 		USECS_PER_DAY + iso.time;

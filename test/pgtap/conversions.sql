@@ -77,6 +77,10 @@ INSERT INTO forms (v) VALUES (NULL), ('null'), ('true'), ('false'), ('{}'), ('[]
 CREATE FUNCTION taken(type text, v json, OUT value text, OUT code text) LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('SELECT (json_populate_record(NULL::%I, json_build_object(''v'', $1))).v::text', 'row of ' || type) INTO value USING v;
+	IF value IN ('294277-01-01 00:00:00', '294277-01-01 01:00:00+01') THEN		-- rounded up to what cannot be read again
+		value := NULL;
+		code := '22008';
+	END IF;
 EXCEPTION WHEN OTHERS THEN
 	code := SQLSTATE;
 END $$;
@@ -180,6 +184,18 @@ CREATE TABLE differ AS
 		WHERE e.value IS DISTINCT FROM g.value OR CASE reader WHEN 'view' THEN e.code IS DISTINCT FROM g.code ELSE (e.code IS NULL) = (g.type IS NULL) END;
 SELECT is_empty(format('SELECT * FROM differ WHERE type = %L ORDER BY reader, id LIMIT 20', type), type || ': by the rule, for a SELECT and a view') FROM types;
 SELECT ok(count(*) > 10000 AND count(*) FILTER (WHERE code IS NULL) > 5000, 'there is much of both') FROM expected;
+
+-- What can be read can be written, and is read again: each type under a path of its own.  Not what doc/json.md excepts: a unit's fractions,
+-- the lower bounds of arrays.
+\! topic create conversions_back 1
+SELECT format('CREATE FOREIGN TABLE %I (id bigint OPTIONS (path %L), v %s OPTIONS (path %L %s)) SERVER conversions OPTIONS (topic ''conversions_back'', on_error ''ignore'')',
+	'back ' || type, format('/%s/id', type), split_part(type, ' in ', 1), format('/%s/v', type), CASE WHEN unit <> '' THEN format(', unit %L', unit) END) FROM types \gexec
+CREATE TABLE written AS SELECT g.type, id, value FROM got AS g JOIN types USING (type)
+	WHERE reader = 'SELECT' AND value NOT LIKE '[%:%]={%' AND (unit = '' OR unit = 'us' AND value < '2' AND value !~ '.{6}-');
+SELECT format('INSERT INTO %I SELECT id, v FROM %I WHERE id IN (SELECT id FROM written WHERE type = %L)', 'back ' || type, 'as ' || type, type) FROM types \gexec
+CREATE TABLE read (type text, id bigint, value text);
+SELECT format('INSERT INTO read SELECT %L, id, v::text FROM %I WHERE id IS NOT NULL', type, 'back ' || type) FROM types \gexec
+SELECT is_empty(format('(TABLE written EXCEPT ALL TABLE read) UNION ALL (TABLE read EXCEPT ALL TABLE written)'), 'what was read can be written and read again');
 
 -- One of each kind of bad value stops a SELECT that is to stop, and so says what a dead letter says.
 SELECT format('ALTER FOREIGN TABLE %I OPTIONS (SET on_error ''stop'')', 'as ' || type) FROM types \gexec

@@ -99,6 +99,15 @@ CREATE FOREIGN TABLE number_keys (n int, key bigint OPTIONS (metadata 'key'), pa
 INSERT INTO number_keys VALUES (2, 21, NULL), (3, 21, 6), (4, NULL, 5);
 SELECT results_eq('SELECT n, key, part FROM byte_keys WHERE n IS NOT NULL ORDER BY n',
     $$VALUES (1, '\xff00800102'::bytea, 4), (2, '21', 3), (3, '21', 6), (4, NULL, 5)$$, 'keys of other types; a partition of one''s own');
+CREATE DOMAIN bytes AS bytea;
+CREATE DOMAIN doc AS jsonb;
+CREATE FOREIGN TABLE domain_keys (n int, key bytes OPTIONS (metadata 'key'), part bigint OPTIONS (metadata 'partition')) SERVER produce OPTIONS (topic 'produce_meta', on_error 'ignore');
+CREATE FOREIGN TABLE doc_keys (n int, key doc OPTIONS (metadata 'key')) SERVER produce OPTIONS (topic 'produce_meta', on_error 'ignore');
+INSERT INTO domain_keys VALUES (11, '\x00ff5c78'), (12, '\x'), (13, NULL);
+INSERT INTO doc_keys VALUES (14, '{"a": [1.50, "\\x"]}'), (15, '"x"');
+SELECT results_eq('SELECT n, key::bytea FROM domain_keys WHERE n BETWEEN 11 AND 13 ORDER BY n', $$VALUES (11, '\x00ff5c78'::bytea), (12, '\x'), (13, NULL)$$, 'keys of a domain over bytea');
+SELECT results_eq('SELECT n, key::jsonb FROM doc_keys WHERE n IN (14, 15) ORDER BY n', $$VALUES (14, '{"a": [1.50, "\\x"]}'::jsonb), (15, '"x"')$$, 'and over jsonb');
+SELECT throws_ok('INSERT INTO domain_keys (part) VALUES (4294967296)', '22003', NULL, 'no partition has such a number');
 SET TimeZone = 'America/New_York';
 CREATE FOREIGN TABLE time_keys (n int, key timestamptz OPTIONS (metadata 'key')) SERVER produce OPTIONS (topic 'produce_meta');
 INSERT INTO time_keys VALUES (5, '2026-01-01 00:00:00+00');
@@ -197,6 +206,8 @@ SELECT results_eq('SELECT count(*), count(DISTINCT n), sum(n) FROM many', 'VALUE
 SELECT is(:'kcat'::int, 100000, 'as others count');
 SELECT is((SELECT count(*) FROM (SELECT key, n, lag(n) OVER (PARTITION BY part ORDER BY place) AS before FROM many) AS m WHERE before > n), 0::bigint, 'in order');
 SELECT throws_ok($$COPY many FROM PROGRAM 'echo x'$$, '22P02', NULL, 'COPY fails as it does');
+SELECT throws_ok($$COPY many (n) FROM PROGRAM 'seq 200001 250000; echo x; echo 7'$$, '22P02', NULL, 'also in the middle');
+SELECT is(count(*), count(DISTINCT n), 'what it had written by then is there once') FROM many WHERE n > 200000;
 INSERT INTO many SELECT n, repeat('x', 5000) FROM generate_series(1, 20000) AS n;
 SELECT is((SELECT sum(length(t)) FROM many WHERE length(t) = 5000), 100000000::bigint, 'more than fits into the queue');
 
