@@ -53,11 +53,20 @@ session_start(Oid dbid)
 	set_option("lock_timeout", psprintf("%d", Max(DeadlockTimeout / 2, 10)));
 	set_option("row_security", "on");
 	set_option("jit", "off");
-	set_option("work_mem", psprintf("%d", Max(worker_memory / 4, 4096)));
 	set_option("session_replication_role", "origin");
+	session_take_settings();
 
 	worker_pass_context = AllocSetContextCreate(TopMemoryContext, "pg_kappa worker pass",
 												ALLOCSET_DEFAULT_SIZES);
+}
+
+/* What the session owes to pg_kappa's own settings. */
+void
+session_take_settings(void)
+{
+	set_option("work_mem", psprintf("%d", Max(worker_memory / 4, 4096)));
+	set_option("synchronous_commit",
+			   GetConfigOption("pg_kappa.synchronous_commit", false, false));
 }
 
 /* ------------------------------------------------------------ transactions */

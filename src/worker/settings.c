@@ -18,7 +18,9 @@
 int			worker_memory = 256 * 1024;
 int			worker_batch_rows = 1000000;
 int			worker_limit = 4;
-int			worker_synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+
+/* session_take_settings() takes it by name. */
+static int	worker_synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 
 /* As for PostgreSQL's own synchronous_commit. */
 static const struct config_enum_entry synchronous_commit_options[] = {

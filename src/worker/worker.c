@@ -108,6 +108,7 @@ kappa_worker_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			session_take_settings();
 			worker_look_again();
 		}
 

@@ -23,7 +23,6 @@
 extern int	worker_memory;		/* pg_kappa.memory, kB */
 extern int	worker_batch_rows;	/* pg_kappa.batch_rows */
 extern int	worker_limit;		/* pg_kappa.workers, per database */
-extern int	worker_synchronous_commit;	/* pg_kappa.synchronous_commit */
 
 /* ---------------------------------------------- shmem.c: the shared state */
 

@@ -19,6 +19,9 @@ extern MemoryContext worker_pass_context;
 /* Connects to the database. */
 extern void session_start(Oid dbid);
 
+/* At the start, and after the configuration files have been read again. */
+extern void session_take_settings(void);
+
 /* ------------------------------- assignment.c: which consumers are driven */
 
 /* The consumers of this worker, of type Consumer, in the order of their turns. */

@@ -72,6 +72,24 @@ is(in('copy', 'TABLE a'), 1500, 'until kappa.resume');
 in('postgres', "DROP DATABASE $_") for qw(one zwei three);
 pass('dropped under their workers');
 
+# Workers commit as pg_kappa.synchronous_commit says, and not as synchronous_commit does; also when it changes.
+in('copy', q{CREATE FUNCTION committed(n bigint) RETURNS text IMMUTABLE LANGUAGE plpgsql
+	AS $$BEGIN RETURN current_setting('synchronous_commit'); END$$});
+in('copy', 'CREATE CONTINUOUS VIEW c AS SELECT committed(n), count(*) FROM s GROUP BY 1');
+in('copy', q{SELECT kappa.wait('c', '60s')});
+is(in('copy', 'TABLE c'), 'off|1500', 'workers do not wait for the disk');
+in('postgres', q{ALTER SYSTEM SET pg_kappa.synchronous_commit = local});
+in('postgres', 'SELECT pg_reload_conf()');
+my $committed = '';
+for (1 .. 100)
+{
+	produce('databases', $file);
+	in('copy', q{SELECT kappa.wait('c', '60s')});
+	$committed = in('copy', q{SELECT string_agg(committed, ' ' ORDER BY committed COLLATE "C") FROM c});
+	last if $committed ne 'off';
+}
+is($committed, 'local off', 'unless they are told to');
+
 # Without views, without the extension: no worker.
 in('copy', 'DROP EXTENSION pg_kappa CASCADE');
 $node->poll_query_until('postgres',
