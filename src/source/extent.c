@@ -275,6 +275,10 @@ extent_reader(const Stream *stream, Oid userid)
 	if (spare == NULL)
 		return stream_reader_open(stream, userid, READ_AHEAD_BYTES);
 	reader = spare->reader;
+
+	/* Columns may have changed since. */
+	if (stream->has_headers)
+		stream_reader_want_headers(reader);
 	MemoryContextSetParent(reader->context, CurrentMemoryContext);
 	MemoryContextDelete(spare->context);
 	return reader;

@@ -294,8 +294,8 @@ typedef struct StreamFeed
 extern int	stream_feed_attach(PlanState *planstate, Oid relid, StreamFeed *feed);
 
 /*
- * Scans of relid that are planned until the next call expect so many rows; a
- * negative number takes that back.
+ * Scans of relid that are planned until the next call expect so many rows, and
+ * planning asks no broker; a negative number takes that back.
  */
 extern void stream_feed_expect(Oid relid, double rows);
 

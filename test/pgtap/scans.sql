@@ -141,6 +141,20 @@ SELECT is(:b_c::bigint, 3100::bigint, 'a scan that begins later sees more');
 COMMIT;
 SELECT is((SELECT count(*) FROM short WHERE n > 3000), 100::bigint, 'as does the next statement');
 
+-- the planner's connection serves the scan, whatever has become of the stream in between
+\! topic create scans_headers 1
+\! echo '{"n":1}' | kcat -P -b $KAPPA_BROKER -t scans_headers -H from=test
+CREATE FOREIGN TABLE changed (n int) SERVER scans OPTIONS (topic 'scans_headers');
+BEGIN;
+SELECT lives_ok('EXPLAIN SELECT * FROM changed', 'planned');
+ALTER FOREIGN TABLE changed ADD COLUMN h jsonb OPTIONS (metadata 'headers');
+SELECT results_eq('SELECT n, h::text FROM changed', $$VALUES (1, '[{"key": "from", "value": "test"}]')$$, 'with a column for headers');
+SELECT lives_ok('EXPLAIN SELECT * FROM changed', 'planned');
+ALTER FOREIGN TABLE changed OPTIONS (SET topic 'scans_wide');
+SELECT results_eq('SELECT n, h::text FROM changed WHERE n = 8', 'VALUES (8, NULL::text)', 'with another topic');
+ROLLBACK;
+SELECT results_eq('SELECT * FROM changed', 'VALUES (1)', 'and as it was');
+
 -- statements end at their time
 CREATE FUNCTION is_cancelled(query text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
