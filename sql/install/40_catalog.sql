@@ -1,3 +1,8 @@
+-- From here on every object is created in a schema that is named, and names are
+-- looked up in pg_catalog only: somebody may have put an operator into the schema
+-- of the extension that fits better (oid = regclass, say), to be run by superusers.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- The catalog of continuous views.  Ordinary tables: what a batch changes in
 -- them commits together with the batch.  Written by pg_kappa only, as the
 -- extension's owner; read by users through the views in 60_monitoring.sql.

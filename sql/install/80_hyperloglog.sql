@@ -1,3 +1,6 @@
+-- What follows goes to the schema of the extension again.
+SET LOCAL search_path = @extschema@, pg_temp;
+
 -- hyperloglog: how many distinct values, approximately, in a mergeable state.
 -- Objects for users: in the schema that CREATE EXTENSION names.
 
