@@ -131,6 +131,19 @@
 							   fdw_restrictinfo, fdw_private)
 #endif
 
+/*
+ * 16: the rights that a statement needs moved from the range table to
+ * RTEPermissionInfo, and ExecutorCheckPerms_hook gets both.
+ */
+#if PG_VERSION_NUM < 160000
+typedef RangeTblEntry RTEPermissionInfo;
+#define CHECK_PERMISSIONS_PARAMETERS	List *permissions, bool report
+#define CHECK_PERMISSIONS_ARGUMENTS		permissions, report
+#else
+#define CHECK_PERMISSIONS_PARAMETERS	List *range_table, List *permissions, bool report
+#define CHECK_PERMISSIONS_ARGUMENTS		range_table, permissions, report
+#endif
+
 /* 16: whose rights a foreign scan has is in the plan, not in the range table. */
 #if PG_VERSION_NUM < 160000
 #define foreign_scan_check_as(node) \

@@ -39,7 +39,8 @@ SELECT n.nspname AS schemaname,
 COMMENT ON VIEW kappa.continuous_views IS 'the continuous views of this database, and how they are';
 GRANT SELECT ON kappa.continuous_views TO PUBLIC;
 
--- For those who may read the view, its owner, and pg_monitor.
+-- For those who may read the view, its owner, and pg_monitor.  Where the log ends is
+-- what any view over it has learnt last: one that is held up has not looked lately.
 CREATE VIEW kappa.progress WITH (security_barrier) AS
 SELECT v.view,
        n.nspname AS schemaname,
@@ -49,16 +50,16 @@ SELECT v.view,
        o.partition,
        CASE WHEN o.live THEN 'live' ELSE 'backfill' END AS phase,
        o.next_offset,
-       o.end_offset,
+       known.end_offset,
        far.lag,
        CASE WHEN far.lag = 0 THEN interval '0'
             ELSE pg_catalog.clock_timestamp() - o.last_timestamp END AS lag_time,
        o.rows_per_second,
        w.watermark,
-       o.seen_at,
+       known.seen_at,
        CASE WHEN far.lag = 0 THEN 100
-            WHEN o.end_offset > w.start_offset
-            THEN 100.0 * (o.next_offset - w.start_offset) / (o.end_offset - w.start_offset)
+            WHEN known.end_offset > w.start_offset
+            THEN 100.0 * (o.next_offset - w.start_offset) / (known.end_offset - w.start_offset)
             END::double precision AS percent,
        CASE WHEN far.lag = 0 THEN interval '0'
             WHEN o.rows_per_second > 0.001
@@ -67,11 +68,19 @@ SELECT v.view,
   JOIN pg_catalog.pg_class c ON c.oid = v.view
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN kappa.offsets o ON o.consumer = v.consumer
+  JOIN pg_catalog.pg_foreign_table f ON f.ftrelid = v.stream
   LEFT JOIN kappa.watermarks w ON w.view = v.view AND w.generation = v.generation
                               AND w.topic = o.topic AND w.partition = o.partition
- CROSS JOIN LATERAL (SELECT GREATEST(o.end_offset - o.next_offset, 0) AS lag
-                      WHERE o.end_offset IS NOT NULL
-                      UNION ALL SELECT NULL WHERE o.end_offset IS NULL) far
+  LEFT JOIN (SELECT DISTINCT ON (ef.ftserver, eo.topic, eo.partition)
+                    ef.ftserver, eo.topic, eo.partition, eo.end_offset, eo.seen_at
+               FROM kappa.offsets eo
+               JOIN kappa.consumers ec ON ec.id = eo.consumer
+               JOIN pg_catalog.pg_foreign_table ef ON ef.ftrelid = ec.stream
+              WHERE eo.end_offset IS NOT NULL
+              ORDER BY ef.ftserver, eo.topic, eo.partition, eo.seen_at DESC NULLS LAST) known
+         ON known.ftserver = f.ftserver AND known.topic = o.topic AND known.partition = o.partition
+ CROSS JOIN LATERAL (SELECT CASE WHEN known.end_offset IS NOT NULL
+                                 THEN GREATEST(known.end_offset - o.next_offset, 0) END AS lag) far
  WHERE pg_catalog.has_table_privilege(v.view, 'SELECT')
     OR pg_catalog.pg_has_role(c.relowner, 'USAGE')
     OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');

@@ -17,10 +17,13 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/tablecmds.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 
+#include "compat.h"
 #include "syntax/utility.h"
 #include "view/view.h"
 #include "worker/worker.h"
@@ -41,8 +44,25 @@ lookup_view(const RangeVar *name)
 	return relid;
 }
 
-void
-drop_view(Utility *u, DropStmt *stmt)
+/* Batches of views that are to be dropped need not come to their end. */
+static void
+stop_views(const DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+	{
+		RangeVar   *name = makeRangeVarFromNameList(lfirst_node(List, lc));
+		Oid			relid = RangeVarGetRelid(name, NoLock, true);
+
+		if (OidIsValid(relid) && view_exists(relid) &&
+			object_ownercheck(RelationRelationId, relid, GetUserId()))
+			worker_stop_batches(relid);
+	}
+}
+
+static void
+drop_continuous_view(Utility *u, DropStmt *stmt)
 {
 	ListCell   *lc;
 
@@ -54,6 +74,15 @@ drop_view(Utility *u, DropStmt *stmt)
 		(void) lookup_view(makeRangeVarFromNameList(lfirst_node(List, lc)));
 
 	((DropStmt *) utility_become(u, CMDTAG_DROP_VIEW))->removeType = OBJECT_VIEW;
+}
+
+void
+drop_view(Utility *u, DropStmt *stmt)
+{
+	drop_continuous_view(u, stmt);
+	stmt = (DropStmt *) u->pstmt->utilityStmt;
+	if (stmt->removeType == OBJECT_VIEW && utility_installed())
+		stop_views(stmt);
 }
 
 void
@@ -195,7 +224,8 @@ refresh_view(Utility *u, RefreshMatViewStmt *stmt)
 		return;
 
 	utility_require_installed("REFRESH CONTINUOUS VIEW");
-	(void) lookup_view(stmt->relation);
+	if (!OidIsValid(lookup_view(stmt->relation)))
+		(void) RangeVarGetRelid(stmt->relation, NoLock, false);
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("REFRESH CONTINUOUS VIEW is not supported yet")));

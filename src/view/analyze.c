@@ -150,7 +150,7 @@ inspect_view(InspectContext *context, RangeTblEntry *rte)
 	context->inside_view = inside;
 }
 
-/* A stream that is a partition or child would be read unseen. */
+/* A stream that is a partition or child would be read unseen; so would a stream's children. */
 static void
 check_children(ViewAnalysis *analysis, RangeTblEntry *rte)
 {
@@ -162,6 +162,10 @@ check_children(ViewAnalysis *analysis, RangeTblEntry *rte)
 	{
 		Oid			child = lfirst_oid(lc);
 
+		if (child != rte->relid && rte->relkind == RELKIND_FOREIGN_TABLE)
+			refuse(-1,
+				   errmsg("stream \"%s\" has child tables", get_rel_name(rte->relid)),
+				   errhint("Write ONLY before its name."));
 		if (child != rte->relid && get_rel_relkind(child) == RELKIND_FOREIGN_TABLE)
 			refuse(-1,
 				   errmsg("table \"%s\" cannot be used in a continuous view",

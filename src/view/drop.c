@@ -24,6 +24,8 @@
 #include "utils/snapmgr.h"
 
 #include "view/catalog.h"
+#include "view/identity.h"
+#include "view/readonly.h"
 #include "view/view.h"
 
 typedef struct DroppedView
@@ -56,7 +58,9 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 	if (previous_hook)
 		previous_hook(access, class, object, sub, arg);
 
-	if (access == OAT_DROP && class == RelationRelationId && sub == 0 && view_exists(object))
+	if (access == OAT_FUNCTION_EXECUTE)
+		identity_check_function(object);
+	else if (access == OAT_DROP && class == RelationRelationId && sub == 0 && view_exists(object))
 		note_drop(object);
 }
 
@@ -153,6 +157,7 @@ view_init(void)
 {
 	previous_hook = object_access_hook;
 	object_access_hook = object_access;
+	readonly_init();
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
 }

@@ -50,17 +50,24 @@ static const char *const surroundings[] = {
 	"inet_client_port",
 	"inet_server_addr",
 	"inet_server_port",
+	"mxid_age",
 	"now",
 	"pg_backend_pid",
+	"pg_client_encoding",
 	"pg_conf_load_time",
 	"pg_current_snapshot",
 	"pg_current_xact_id",
 	"pg_current_xact_id_if_assigned",
+	"pg_cursor",
 	"pg_has_role",
 	"pg_is_in_recovery",
 	"pg_is_other_temp_schema",
 	"pg_my_temp_schema",
 	"pg_postmaster_start_time",
+	"pg_prepared_statement",
+	"pg_show_all_settings",
+	"pg_timezone_abbrevs",
+	"pg_timezone_names",
 	"pg_trigger_depth",
 	"row_security_active",
 	"session_user",
@@ -85,15 +92,16 @@ function_reads_surroundings(Oid funcid)
 {
 	char	   *name;
 
-	/* age(timestamp) is the age as of today; with two arguments it is not. */
-	if (funcid == F_AGE_TIMESTAMPTZ || funcid == F_AGE_TIMESTAMP)
+	/* age of one argument is the age as of now. */
+	if (funcid == F_AGE_TIMESTAMPTZ || funcid == F_AGE_TIMESTAMP || funcid == F_AGE_XID)
 		return true;
 	if (get_func_namespace(funcid) != PG_CATALOG_NAMESPACE)
 		return false;
 	name = get_func_name(funcid);
 	return name != NULL &&
-		bsearch(name, surroundings, lengthof(surroundings), sizeof(char *),
-				compare_names) != NULL;
+		(strncmp(name, "pg_stat_get_", strlen("pg_stat_get_")) == 0 ||
+		 bsearch(name, surroundings, lengthof(surroundings), sizeof(char *),
+				 compare_names) != NULL);
 }
 
 const char *

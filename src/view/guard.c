@@ -17,17 +17,22 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "view/catalog.h"
+#include "view/owner.h"
 #include "view/view.h"
 
 /* Options of a stream that decide what its log, rows and watermarks are. */
@@ -62,10 +67,12 @@ refuse_hidden(Oid relid, const char *action)
 
 /* What may be changed about a state table: where and how it is stored. */
 static bool
-concerns_storage_only(const AlterTableStmt *stmt)
+concerns_storage_only(Oid relid, const AlterTableStmt *stmt)
 {
 	ListCell   *lc;
 
+	if (get_rel_relkind(relid) == RELKIND_VIEW)
+		return false;
 	foreach(lc, stmt->cmds)
 	{
 		switch (lfirst_node(AlterTableCmd, lc)->subtype)
@@ -84,6 +91,46 @@ concerns_storage_only(const AlterTableStmt *stmt)
 		}
 	}
 	return true;
+}
+
+static bool
+is_unique_index(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_index) GETSTRUCT(tuple))->indisunique;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
+/* The merge needs the unique index of its state table, and no other one. */
+static void
+check_drop(const DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (stmt->removeType != OBJECT_INDEX)
+		return;
+	foreach(lc, stmt->objects)
+	{
+		Oid			index = find_relation(makeRangeVarFromNameList(lfirst_node(List, lc)));
+
+		if (OidIsValid(index) && is_unique_index(index))
+			refuse_hidden(IndexGetRelation(index, false), "drop the unique index of");
+	}
+}
+
+static void
+check_create_index(const IndexStmt *stmt)
+{
+	Oid			relid = stmt->unique ? find_relation(stmt->relation) : InvalidOid;
+
+	if (OidIsValid(relid))
+		refuse_hidden(relid, "create a unique index on");
 }
 
 /* ------------------------------------------------------------------- streams */
@@ -277,6 +324,82 @@ check_rename_column(Oid stream, const char *name)
 				 errhint("Create another foreign table over the topic, or drop the continuous views.")));
 }
 
+/* ---------------------------------------------------- children and references */
+
+/* Rows of a child would be taken for rows of what it inherits from. */
+static void
+check_parent(const RangeVar *name)
+{
+	Oid			relid = find_relation(name);
+	Bitmapset  *columns;
+
+	if (!OidIsValid(relid))
+		return;
+	refuse_hidden(relid, "inherit from");
+	if (stream_exists(relid) && catalog_stream_used(relid, &columns))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot inherit from stream \"%s\"", name->relname),
+				 errdetail("Continuous views depend on it, and would count the rows of its children.")));
+}
+
+/* A foreign key would stand in the way of whatever removes groups. */
+static void
+check_constraint(const Node *node)
+{
+	const Constraint *constraint = (const Constraint *) node;
+	Oid			relid;
+
+	if (node == NULL || !IsA(node, Constraint) || constraint->contype != CONSTR_FOREIGN)
+		return;
+	relid = find_relation(constraint->pktable);
+	if (OidIsValid(relid))
+		refuse_hidden(relid, "reference");
+}
+
+static void
+check_constraints(List *constraints)
+{
+	ListCell   *lc;
+
+	foreach(lc, constraints)
+		check_constraint(lfirst(lc));
+}
+
+static void
+check_create_table(const CreateStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (stmt->partbound == NULL)
+		foreach(lc, stmt->inhRelations)
+			check_parent(lfirst_node(RangeVar, lc));
+	check_constraints(stmt->constraints);
+	check_constraints(stmt->tableElts);
+	foreach(lc, stmt->tableElts)
+		if (IsA(lfirst(lc), ColumnDef))
+			check_constraints(lfirst_node(ColumnDef, lc)->constraints);
+}
+
+/* What ALTER TABLE of any relation may do to another one. */
+static void
+check_other_relations(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, lc);
+
+		if (command->subtype == AT_AddInherit)
+			check_parent(castNode(RangeVar, command->def));
+		else if (command->subtype == AT_AddConstraint)
+			check_constraint(command->def);
+		else if (command->subtype == AT_AddColumn)
+			check_constraints(castNode(ColumnDef, command->def)->constraints);
+	}
+}
+
 /* ------------------------------------------------------------ the views */
 
 static void
@@ -302,7 +425,8 @@ check_alter_table(const AlterTableStmt *stmt)
 
 	if (!OidIsValid(relid))
 		return;
-	if (!concerns_storage_only(stmt))
+	check_other_relations(stmt);
+	if (!concerns_storage_only(relid, stmt))
 		refuse_hidden(relid, "alter");
 	if (stream_exists(relid))
 		check_alter_stream(relid, stmt);
@@ -369,10 +493,24 @@ check_rule(const RangeVar *name)
 void
 view_check_utility(Node *parsetree)
 {
+	if (extension_is_executing())
+		return;
 	switch (nodeTag(parsetree))
 	{
 		case T_AlterTableStmt:
 			check_alter_table((AlterTableStmt *) parsetree);
+			break;
+		case T_CreateStmt:
+			check_create_table((CreateStmt *) parsetree);
+			break;
+		case T_CreateForeignTableStmt:
+			check_create_table(&((CreateForeignTableStmt *) parsetree)->base);
+			break;
+		case T_IndexStmt:
+			check_create_index((IndexStmt *) parsetree);
+			break;
+		case T_DropStmt:
+			check_drop((DropStmt *) parsetree);
 			break;
 		case T_RenameStmt:
 			check_rename((RenameStmt *) parsetree);

@@ -10,6 +10,11 @@
  * anything behind in the session of somebody mightier), under the settings
  * that were kept when the view was created.
  *
+ * What a security-restricted operation leaves open, and would outlast the batch
+ * in a worker, is closed here: the advisory locks of a session, among which are
+ * the worker's own; and messages below ERROR, which may quote what a message
+ * holds and would go to the server's log.
+ *
  * All three things changed here (user, security context, GUC nest level) are
  * put back by transaction and subtransaction abort, so errors need no care.
  *
@@ -19,9 +24,16 @@
 
 #include "commands/defrem.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
+#include "view/identity.h"
 #include "view/view.h"
+
+/* Between view_enter and view_leave, unless there was an error. */
+static bool entered = false;
 
 /* Kept settings come from kappa.views, which only superusers can write. */
 static void
@@ -29,6 +41,30 @@ apply_setting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+identity_check_function(Oid function)
+{
+	static const Oid session_locks[] = {
+		F_PG_ADVISORY_LOCK_INT8, F_PG_ADVISORY_LOCK_INT4_INT4,
+		F_PG_ADVISORY_LOCK_SHARED_INT8, F_PG_ADVISORY_LOCK_SHARED_INT4_INT4,
+		F_PG_TRY_ADVISORY_LOCK_INT8, F_PG_TRY_ADVISORY_LOCK_INT4_INT4,
+		F_PG_TRY_ADVISORY_LOCK_SHARED_INT8, F_PG_TRY_ADVISORY_LOCK_SHARED_INT4_INT4,
+		F_PG_ADVISORY_UNLOCK_INT8, F_PG_ADVISORY_UNLOCK_INT4_INT4,
+		F_PG_ADVISORY_UNLOCK_SHARED_INT8, F_PG_ADVISORY_UNLOCK_SHARED_INT4_INT4,
+		F_PG_ADVISORY_UNLOCK_ALL,
+	};
+
+	if (!entered || !InSecurityRestrictedOperation())
+		return;
+	for (int i = 0; i < lengthof(session_locks); i++)
+		if (function == session_locks[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("%s() cannot be called by a continuous view",
+							get_func_name(function)),
+					 errdetail("The lock would outlast the batch.")));
 }
 
 void
@@ -48,14 +84,18 @@ view_enter(const ContinuousView *cv, ViewIdentity *save)
 
 	/* A batch is one short statement, planned anew: compiling never pays. */
 	apply_setting("jit", "off");
+	if (MyBgworkerEntry)
+		apply_setting("log_min_messages", "fatal");
 
 	SetUserIdAndSecContext(cv->owner,
 						   save->sec_context | SECURITY_RESTRICTED_OPERATION);
+	entered = true;
 }
 
 void
 view_leave(const ViewIdentity *save)
 {
+	entered = false;
 	AtEOXact_GUC(false, save->guc_level);
 	SetUserIdAndSecContext(save->userid, save->sec_context);
 }

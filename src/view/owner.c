@@ -17,6 +17,8 @@
 
 #include "view/owner.h"
 
+static bool executing = false;
+
 Oid
 extension_owner(void)
 {
@@ -67,15 +69,30 @@ extension_leave(const ViewIdentity *save)
 	SetUserIdAndSecContext(save->userid, save->sec_context);
 }
 
+bool
+extension_is_executing(void)
+{
+	return executing;
+}
+
 void
 extension_execute(const char *sql)
 {
 	ViewIdentity save;
 
 	extension_enter(&save);
-	SPI_connect();
-	if (SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "SPI_execute failed: %s", sql);
-	SPI_finish();
+	executing = true;
+	PG_TRY();
+	{
+		SPI_connect();
+		if (SPI_execute(sql, false, 0) < 0)
+			elog(ERROR, "SPI_execute failed: %s", sql);
+		SPI_finish();
+	}
+	PG_FINALLY();
+	{
+		executing = false;
+	}
+	PG_END_TRY();
 	extension_leave(&save);
 }

@@ -23,4 +23,7 @@ extern int	enter_plain_settings(void);
 /* Runs one command, as the extension's owner, through SPI. */
 extern void extension_execute(const char *sql);
 
+/* Is such a command just running? */
+extern bool extension_is_executing(void);
+
 #endif							/* KAPPA_VIEW_OWNER_H */

@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "view/readonly.h"
 #include "view/view.h"
 
 /*
@@ -84,7 +85,7 @@ view_run(const ContinuousView *cv, const char *sql, StreamFeed *feed,
 	plan = plan_statement(cv, parsed, sql, expected_rows);
 	desc = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot,
 						   dest ? dest : None_Receiver, NULL, NULL, 0);
-	ExecutorStart(desc, 0);
+	readonly_start_batch(desc);
 	if (feed)
 		stream_feed_attach(desc->planstate, cv->stream, feed);
 	ExecutorRun(desc, ForwardScanDirection, 0);

@@ -296,13 +296,32 @@ may_pass(int sqlerrcode)
 }
 
 /*
- * May the error's message quote what a message of the topic holds?  Not those
- * of these classes, which are about the server and its objects.  All others
- * may: what a value does wrong (22, 23), and whatever functions of users raise,
- * in PL/pgSQL (P0) or other languages (38), or under a code of their own.
+ * Was the error raised in so many words by a function of a user's, or is it
+ * about a statement that a function put together?
  */
 static bool
-may_quote_values(int sqlerrcode)
+is_worded_by_user(const ErrorData *error)
+{
+	static const char *const languages[] = {
+		"pl_exec.c", "plperl.c", "SPI.xs", "Util.xs", "plpy_elog.c", "pltcl.c"
+	};
+	const char *file = error->filename ? error->filename : "";
+	const char *slash = strrchr(file, '/');
+
+	for (int i = 0; i < lengthof(languages); i++)
+		if (strcmp(slash ? slash + 1 : file, languages[i]) == 0)
+			return true;
+	return error->internalquery != NULL;
+}
+
+/*
+ * May the error's message quote what a message of the topic holds?  Not those
+ * of these classes, which are about the server and its objects, unless a user has
+ * worded it.  All others may: what a value does wrong (22, 23), and whatever
+ * functions of users raise.
+ */
+static bool
+may_quote_values(const ErrorData *error)
 {
 	static const int classes[] = {
 		ERRCODE_CONNECTION_EXCEPTION, ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -315,8 +334,8 @@ may_quote_values(int sqlerrcode)
 	};
 
 	for (int i = 0; i < lengthof(classes); i++)
-		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
-			return false;
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
+			return is_worded_by_user(error);
 	return true;
 }
 
@@ -332,7 +351,8 @@ error_context(const ErrorData *error)
 	if (error->context == NULL)
 		return "continuous view worker";
 	last = strrchr(error->context, '\n');
-	if (last == NULL || !may_quote_values(error->sqlerrcode))
+	if (last == NULL ||
+		(!may_quote_values(error) && strstr(error->context, "SQL statement") == NULL))
 		return error->context;
 	return last + 1;
 }
@@ -343,7 +363,7 @@ error_text(const ErrorData *error)
 {
 	const char *code = unpack_sql_state(error->sqlerrcode);
 
-	if (may_quote_values(error->sqlerrcode))
+	if (may_quote_values(error))
 		return psprintf("an expression failed with SQLSTATE %s, %s", code, error_context(error));
 	return psprintf("%s (SQLSTATE %s)", error->message, code);
 }

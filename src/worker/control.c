@@ -16,11 +16,18 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "worker/control.h"
 #include "worker/worker_internal.h"
+
+/* How long a batch is waited for before it is cancelled. */
+#define BATCH_PATIENCE_MS	2000
+#define LOCK_POLL_MS		10
 
 PG_FUNCTION_INFO_V1(kappa_pause);
 PG_FUNCTION_INFO_V1(kappa_pause_all);
@@ -94,13 +101,34 @@ for_own_views(void (*action) (Oid view))
 
 /* ------------------------------------------------------ pause and resume */
 
+void
+worker_stop_batches(Oid view)
+{
+	Oid			state;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	state = view_get(view)->state;
+	PopActiveSnapshot();
+	for (int waited = 0; waited < BATCH_PATIENCE_MS; waited += LOCK_POLL_MS)
+	{
+		if (ConditionalLockRelationOid(state, ShareRowExclusiveLock))
+			return;
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LOCK_POLL_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	shmem_cancel_batch(view);
+	LockRelationOid(state, ShareRowExclusiveLock);
+}
+
 static void
 pause_view(Oid view)
 {
 	Datum		value = ObjectIdGetDatum(view);
 
 	view_check_owner(view);
-	LockRelationOid(view_get(view)->state, ShareRowExclusiveLock);
+	worker_stop_batches(view);
 	SPI_connect();
 	(void) control_run(&pause_plan, &value, NULL);
 	SPI_finish();

@@ -63,6 +63,16 @@ static SavedPlan store_plan = {
 		TIMESTAMPTZARRAYOID, INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, FLOAT8ARRAYOID}
 };
 
+/* Rows that somebody has locked are left for the batch itself. */
+static SavedPlan ends_plan = {
+	"UPDATE kappa.offsets o SET end_offset = n.end_offset, seen_at = pg_catalog.clock_timestamp()"
+	" FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS n(partition, end_offset)"
+	" WHERE o.consumer = $1 AND o.topic = $2 AND o.partition = n.partition"
+	"  AND o.partition IN (SELECT partition FROM kappa.offsets WHERE consumer = $1 AND topic = $2"
+	"   FOR NO KEY UPDATE SKIP LOCKED)",
+	4, {INT4OID, TEXTOID, INT4ARRAYOID, INT8ARRAYOID}
+};
+
 static SavedPlan watermarks_plan = {
 	"UPDATE kappa.watermarks w SET watermark = GREATEST(w.watermark, n.watermark)"
 	" FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS n(partition, watermark)"
@@ -422,6 +432,36 @@ progress_committed(Consumer *consumer, const StreamPosition *after, int n)
 }
 
 /* ------------------------------------------------------------------ notes */
+
+void
+progress_note_ends(const Consumer *consumer, const StreamPosition *after, int n)
+{
+	Datum	   *partitions;
+	Datum	   *ends;
+	Datum		values[4];
+	int			moved = 0;
+
+	worker_begin();
+	SPI_connect();
+	partitions = palloc(sizeof(Datum) * n);
+	ends = palloc(sizeof(Datum) * n);
+	for (int i = 0; i < n; i++)
+	{
+		if (after[i].end_offset < 0 ||
+			after[i].end_offset == consumer->partitions[i].position.end_offset)
+			continue;
+		partitions[moved] = Int32GetDatum(after[i].partition);
+		ends[moved++] = Int64GetDatum(after[i].end_offset);
+	}
+	values[0] = Int32GetDatum(consumer->id);
+	values[1] = CStringGetTextDatum(consumer->stream->topic);
+	values[2] = make_array(partitions, NULL, moved, INT4OID);
+	values[3] = make_array(ends, NULL, moved, INT8OID);
+	if (moved > 0)
+		(void) saved_plan_run(&ends_plan, values, NULL, 0);
+	SPI_finish();
+	worker_commit();
+}
 
 static uint64
 run_note(SavedPlan *plan, const Consumer *consumer, const char *error)

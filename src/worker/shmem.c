@@ -434,6 +434,32 @@ shmem_note_success(void)
 	LWLockRelease(worker_shared->lock);
 }
 
+/*
+ * InvalidOid: none.  The lock is not for the value's sake, but so that no signal
+ * is sent after the note has been taken back.
+ */
+void
+shmem_note_applying(Oid view)
+{
+	LWLockAcquire(worker_shared->lock, LW_SHARED);
+	my_slot->applying = view;
+	LWLockRelease(worker_shared->lock);
+}
+
+void
+shmem_cancel_batch(Oid view)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < worker_shared->nslots; i++)
+	{
+		WorkerSlot *slot = &worker_shared->slots[i];
+
+		if (slot->dbid == MyDatabaseId && slot->proc && slot->applying == view)
+			kill(slot->proc->pid, SIGINT);
+	}
+	LWLockRelease(worker_shared->lock);
+}
+
 WorkerMembership
 shmem_membership(void)
 {

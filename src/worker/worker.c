@@ -35,6 +35,9 @@
 #include "compat.h"
 #include "worker/worker_loop.h"
 
+/* A batch this large may take a while: others are told first how far the log goes. */
+#define LARGE_BATCH 5000
+
 /* A consumer this far from the end of its log is behind. */
 #define BEHIND_MESSAGES 20000
 
@@ -103,6 +106,7 @@ kappa_worker_main(Datum arg)
 		MemoryContextReset(worker_pass_context);
 		MemoryContextSwitchTo(worker_pass_context);
 		ResetLatch(MyLatch);
+		QueryCancelPending = false; /* the batch has ended by itself */
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
@@ -209,7 +213,11 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 	pgstat_report_activity(STATE_RUNNING,
 						   psprintf("%d messages of topic \"%s\" into %s", batch->count,
 									consumer->stream->topic, consumer->cv->name));
+	if (count >= LARGE_BATCH)
+		progress_note_ends(consumer, batch->positions, batch->npositions);
+	shmem_note_applying(consumer->view);
 	result = batch_apply(consumer, batch, read_ms);
+	shmem_note_applying(InvalidOid);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	message_batch_reset(batch);
 
@@ -390,6 +398,8 @@ run_consumer_safely(Consumer *consumer)
 		error = CopyErrorData();
 		worker_abort();
 		LWLockReleaseAll();
+		shmem_note_applying(InvalidOid);
+		QueryCancelPending = false;
 		FlushErrorState();
 		pgstat_report_activity(STATE_IDLE, NULL);
 		RESUME_INTERRUPTS();

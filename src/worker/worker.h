@@ -18,6 +18,13 @@ extern void worker_init(void);
 extern void worker_wake_at_commit(void);
 
 /*
+ * Keeps batches of a view away until the transaction ends.  One that is just
+ * being applied is waited for, but cancelled if it takes long: a function of a
+ * user's may never return.
+ */
+extern void worker_stop_batches(Oid view);
+
+/*
  * Before a command that wants a database for itself (DROP DATABASE, ALTER
  * DATABASE RENAME or SET TABLESPACE, CREATE DATABASE of a template): stops the
  * database's workers, waits until they are gone (a few seconds at most; the

@@ -51,6 +51,7 @@ typedef struct WorkerSlot
 	TimestampTz launched_at;
 	PGPROC	   *proc;			/* NULL: not attached yet */
 	bool		stop;			/* somebody asked it to go */
+	Oid			applying;		/* view whose batch it is applying */
 } WorkerSlot;
 
 typedef struct WorkerShared
@@ -80,6 +81,10 @@ extern bool shmem_attach(int slot, uint32 serial, Oid dbid);
 extern bool shmem_leave_if_idle(uint32 seen);
 extern void shmem_note_views(uint32 seen, int consumers);
 extern void shmem_note_success(void);
+extern void shmem_note_applying(Oid view);
+
+/* Cancels the batch of a view that a worker is just applying, if there is one. */
+extern void shmem_cancel_batch(Oid view);
 
 /* How a worker stands among its database's. */
 typedef struct WorkerMembership
@@ -324,6 +329,12 @@ extern void progress_pause(const Consumer *consumer, const char *error);
 
 /* The batch's transaction has committed: "after" is where we stand. */
 extern void progress_committed(Consumer *consumer, const StreamPosition *after, int n);
+
+/*
+ * In a transaction of its own: where the log ends, before a batch that takes a
+ * while is applied.
+ */
+extern void progress_note_ends(const Consumer *consumer, const StreamPosition *after, int n);
 
 /* A transaction of their own; skipped if somebody else holds the view's row. */
 extern void progress_note_trouble(Consumer *consumer, const char *error);
