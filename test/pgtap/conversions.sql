@@ -8,6 +8,7 @@ SET client_min_messages = warning;
 SET timezone = 'Europe/Rome';
 CREATE SERVER conversions FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers :'broker');
 
+CREATE EXTENSION hstore SCHEMA conversions;
 CREATE TYPE mood AS ENUM ('ok', 'sad');
 CREATE TYPE pair AS (a int, b text);
 CREATE TYPE stay AS (guest text, nights daterange);
@@ -17,6 +18,7 @@ CREATE DOMAIN short AS varchar(3);
 CREATE DOMAIN day AS date;
 CREATE DOMAIN doc AS jsonb CHECK (VALUE <> '{}');
 CREATE DOMAIN numbers AS int[];
+CREATE DOMAIN relation AS regclass;
 -- a type of somebody's own, whose input function is not PostgreSQL's
 CREATE TYPE weight;
 CREATE FUNCTION weight_in(cstring) RETURNS weight LANGUAGE internal IMMUTABLE STRICT AS 'float8in';
@@ -32,7 +34,7 @@ INSERT INTO types SELECT unnest(types), what FROM (VALUES
 	('json', '{json, jsonb, doc, json[], jsonb[], doc[]}'),
 	('text', '{real, double precision, numeric, "numeric(8,2)", "numeric(3,5)", "numeric(2,-3)", text, varchar(5), char(5), "\"char\"", name, boolean,
 		interval, interval second(1), uuid, bytea, inet, cidr, macaddr, money, bit(4), varbit(6), int4range, nummultirange, oid, regclass, regtype[],
-		mood, pair, required, short, weight, point, pg_lsn, tsvector, tsquery, jsonpath, xid8, real[], "numeric(8,2)[]", text[], varchar(3)[], boolean[],
+		mood, pair, required, short, weight, point, pg_lsn, tsvector, tsquery, jsonpath, xid8, hstore, hstore[], relation, real[], "numeric(8,2)[]", text[], varchar(3)[], boolean[],
 		uuid[], mood[], pair[], weight[], required[]}')) AS t (what, types);
 INSERT INTO types SELECT type || ' in ' || unit, 'time', unit FROM unnest('{timestamptz, timestamp, timestamptz(1)}'::text[]) AS type, unnest('{s, ms, us}'::text[]) AS unit;
 
@@ -81,8 +83,11 @@ BEGIN
 		value := NULL;
 		code := '22008';
 	END IF;
-EXCEPTION WHEN OTHERS THEN
-	code := SQLSTATE;
+EXCEPTION
+	WHEN internal_error THEN	-- hstore before PostgreSQL 16
+		code := '22P02';
+	WHEN OTHERS THEN
+		code := SQLSTATE;
 END $$;
 CREATE FUNCTION number(what text, n text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
