@@ -146,10 +146,10 @@ SELECT is((SELECT count(*) FROM short WHERE n > 3000), 100::bigint, 'as does the
 \! echo '{"n":1}' | kcat -P -b $KAPPA_BROKER -t scans_headers -H from=test
 CREATE FOREIGN TABLE changed (n int) SERVER scans OPTIONS (topic 'scans_headers');
 BEGIN;
-SELECT lives_ok('EXPLAIN SELECT * FROM changed', 'planned');
+SELECT is_empty('SELECT * FROM changed LIMIT 0', 'planned, and not read');
 ALTER FOREIGN TABLE changed ADD COLUMN h jsonb OPTIONS (metadata 'headers');
 SELECT results_eq('SELECT n, h::text FROM changed', $$VALUES (1, '[{"key": "from", "value": "test"}]')$$, 'with a column for headers');
-SELECT lives_ok('EXPLAIN SELECT * FROM changed', 'planned');
+SELECT is_empty('SELECT * FROM changed LIMIT 0', 'planned, and not read');
 ALTER FOREIGN TABLE changed OPTIONS (SET topic 'scans_wide');
 SELECT results_eq('SELECT n, h::text FROM changed WHERE n = 8', 'VALUES (8, NULL::text)', 'with another topic');
 ROLLBACK;
