@@ -44,6 +44,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "source/source.h"
 #include "view/catalog.h"
 #include "view/derive.h"
 #include "view/options.h"
@@ -288,12 +289,22 @@ execute_as_user(const char *sql)
 
 /*
  * Reading the definition, if only of nothing, checks every right that the user
- * needs: on the stream, on joined tables, on functions.
+ * needs: on the stream, on joined tables, on functions.  Nothing is what the
+ * planner should expect, too, instead of asking the broker.
  */
 static void
-check_rights(const char *definition)
+check_rights(Oid stream, const char *definition)
 {
-	execute_as_user(psprintf("SELECT FROM %s LIMIT 0", definition));
+	stream_feed_expect(stream, 0);
+	PG_TRY();
+	{
+		execute_as_user(psprintf("SELECT FROM %s LIMIT 0", definition));
+	}
+	PG_FINALLY();
+	{
+		stream_feed_expect(stream, -1);
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -406,7 +417,7 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 
 	cv.definition = create_hidden_view(hidden_name(stmt->view, cv.consumer, 1, "definition"),
 									   query_text(query));
-	check_rights(definition);
+	check_rights(cv.stream, definition);
 	cv.state = create_state_table(derivation, stmt->view, cv.consumer);
 	cv.delta = create_hidden_view(hidden_name(stmt->view, cv.consumer, 1, "delta"),
 								  query_text(view_delta_query(derivation, false)));
