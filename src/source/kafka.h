@@ -53,7 +53,7 @@ typedef struct KafkaLink
 	bool		broker_down;	/* the trouble is one of connections */
 	rd_kafka_resp_err_t error;
 	int			sqlerrcode;
-	char		message[512];
+	char		message[1024];
 	double		rtt_ms;			/* -1: not known */
 	instr_time	probed_at;
 } KafkaLink;

@@ -134,15 +134,55 @@ kafka_link_note_success(KafkaLink *link)
 }
 
 /*
- * librdkafka up to 2.6.0 sends a SCRAM nonce that brokers which look closely
- * (Kafka 4, and late 3.x) refuse, and say that the credentials are wrong.
+ * What librdkafka does not say, or not in terms of our options: for an error
+ * that has both texts, the first that fits.  The broker's verdict over a client's
+ * certificate looks like a lost connection to librdkafka, but is no passing
+ * trouble.
  */
-static const char *
-scram_note(rd_kafka_resp_err_t err, const char *detail)
+static const struct
 {
-	if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION && rd_kafka_version() < 0x02060100 &&
-		strstr(detail, "SCRAM") != NULL)
+	const char *text;
+	const char *and_text;
+	bool		rejected;
+	const char *note;
+}			notes[] = {
+	{"certificate verify failed", "", true,
+	"; the certificate has expired, or is for another host, or of an authority that ssl_ca_pem does not name"},
+	{"alert", "certificate", true,
+	"; the broker asks for another client certificate (ssl_certificate_pem and ssl_key_pem)"},
+	{"alert", "unknown ca", true,
+	"; the broker asks for another client certificate (ssl_certificate_pem and ssl_key_pem)"},
+	{"SSL handshake failed", "", false,
+	"; does this port of the broker speak TLS (security_protocol)?"},
+};
+
+/*
+ * librdkafka up to 2.6.0 puts its own nonce before the one that it should send
+ * back.  Kafka 3 is content when that is how it ends; Kafka 4 is not, and says
+ * that the credentials are wrong.
+ */
+static bool
+nonce_refused(rd_kafka_resp_err_t err, const char *detail)
+{
+	return err == RD_KAFKA_RESP_ERR__AUTHENTICATION && rd_kafka_version() < 0x02060100 &&
+		strstr(detail, "SCRAM") != NULL && strstr(detail, "handshake failed") == NULL;
+}
+
+/* A note to the error, or ""; it may know the SQLSTATE better. */
+static const char *
+find_note(rd_kafka_resp_err_t err, const char *detail, int *sqlerrcode)
+{
+	if (nonce_refused(err, detail))
 		return "; librdkafka before 2.6.1 cannot use SCRAM with brokers from Kafka 4.0 on, even with the right password";
+	for (int i = 0; i < lengthof(notes); i++)
+	{
+		if (strstr(detail, notes[i].text) && strstr(detail, notes[i].and_text))
+		{
+			if (notes[i].rejected)
+				*sqlerrcode = ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION;
+			return notes[i].note;
+		}
+	}
 	return "";
 }
 
@@ -175,6 +215,7 @@ void
 kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
 {
 	int			sqlerrcode = kafka_sqlstate(err);
+	const char *note = find_note(err, detail, &sqlerrcode);
 
 	if (!link->ok &&
 		(link->sqlerrcode == sqlerrcode || rejected(link)) &&
@@ -194,8 +235,7 @@ kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *de
 				 "Kafka topic \"%s\" does not exist", link->topic);
 	else
 		snprintf(link->message, sizeof(link->message),
-				 "could not %s Kafka topic \"%s\": %s%s", link->verb, link->topic, detail,
-				 scram_note(err, detail));
+				 "could not %s Kafka topic \"%s\": %s%s", link->verb, link->topic, detail, note);
 	kafka_clean_text(link->message);
 }
 
@@ -223,8 +263,12 @@ kafka_link_serve(KafkaLink *link)
 		kafka_clean_text(line);
 		rd_kafka_event_destroy(event);
 
-		/* Now that the event is gone, an error may be raised. */
-		if (type == RD_KAFKA_EVENT_ERROR)
+		/*
+		 * Now that the event is gone, an error may be raised.  A user who may
+		 * only look at a consumer group learns at a commit that he may not more.
+		 */
+		if (type == RD_KAFKA_EVENT_ERROR ||
+			err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
 			link->take_error(link, err, line);
 		else if (line[0] != '\0')
 			elog(DEBUG1, "Kafka: %s", line);
@@ -313,7 +357,8 @@ wants_probe(KafkaLink *link)
 	return !link->ok &&
 		(link->broker_down || link->sqlerrcode == ERRCODE_UNDEFINED_OBJECT ||
 		 link->error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-		 link->error == RD_KAFKA_RESP_ERR__SSL);
+		 link->error == RD_KAFKA_RESP_ERR__SSL ||
+		 link->error == RD_KAFKA_RESP_ERR__TRANSPORT);
 }
 
 /*

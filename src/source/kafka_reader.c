@@ -76,6 +76,9 @@ typedef struct KafkaReader
 	int64		taken_messages;
 	int64		taken_bytes;
 
+	/* of the consumer group, which only those who report offsets need */
+	bool		group_used;
+	bool		group_denied;
 	bool		group_warned;
 } KafkaReader;
 
@@ -152,6 +155,24 @@ kafka_reader_close(StreamReader *reader)
 
 /* ------------------------------------------------------------------ state */
 
+/*
+ * That the broker denies access to the group is of no consequence to reading.
+ * Who reports offsets is told once; it may be known before the first report.
+ */
+static void
+warn_of_group(KafkaReader *kafka)
+{
+	if (!kafka->group_used || !kafka->group_denied || kafka->group_warned)
+		return;
+	kafka->group_warned = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("offsets of Kafka topic \"%s\" cannot be reported to its consumer group",
+					kafka->link.topic),
+			 errdetail("The broker denies access to the group."),
+			 errhint("Only Kafka's own tools look at these offsets; continuous views do not need them.")));
+}
+
 /* An error that came without a topic: of a connection, or of the group. */
 static void
 take_link_error(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
@@ -161,13 +182,8 @@ take_link_error(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
 	switch (err)
 	{
 		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-			if (!kafka->group_warned)
-				ereport(WARNING,
-						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						 errmsg("offsets of Kafka topic \"%s\" cannot be reported to its consumer group",
-								kafka->link.topic),
-						 errdetail("The broker denies access to the group.")));
-			kafka->group_warned = true;
+			kafka->group_denied = true;
+			warn_of_group(kafka);
 			break;
 		case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
 		case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
@@ -673,6 +689,8 @@ kafka_reader_report_offsets(StreamReader *reader, const StreamPosition *position
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)
 		elog(DEBUG1, "Kafka: could not report offsets: %s", rd_kafka_err2str(err));
+	kafka->group_used = true;
+	warn_of_group(kafka);
 }
 
 const LogMethods kafka_log = {

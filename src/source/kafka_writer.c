@@ -169,16 +169,35 @@ detail_acknowledged(StreamWriter *writer)
 							writer->acknowledged, (long long) writer->acknowledged);
 }
 
+/* What the user can do about it; for errhint. */
+static int
+hint_failure(rd_kafka_resp_err_t err)
+{
+	switch (err)
+	{
+		case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+			return errhint("The limits are the topic's max.message.bytes and the stream's option message_max_bytes.");
+		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+			return errhint("The broker's authorizer must allow WRITE on the topic; before Kafka 2.8 also IDEMPOTENT_WRITE on the cluster.");
+		default:
+			return 0;
+	}
+}
+
 static void
 raise_failure(StreamWriter *writer, rd_kafka_resp_err_t err)
 {
 	KafkaLink  *link = &writer->link;
+	rd_kafka_resp_err_t fatal;
 	char		reason[400];
 
-	if (err == RD_KAFKA_RESP_ERR__FATAL)
-		err = rd_kafka_fatal_error(link->handle, reason, sizeof(reason));
+	/* A fatal error of the producer purges what is queued. */
+	fatal = rd_kafka_fatal_error(link->handle, reason, sizeof(reason));
+	if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR)
+		err = fatal;
 	else
 		strlcpy(reason, rd_kafka_err2str(err), sizeof(reason));
+	kafka_clean_text(reason);
 
 	/* That time is up is less than what is known of the connection. */
 	if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !link->ok)
@@ -190,8 +209,7 @@ raise_failure(StreamWriter *writer, rd_kafka_resp_err_t err)
 			(errcode(writing_sqlstate(err)),
 			 errmsg("could not write to Kafka topic \"%s\": %s", link->topic, reason),
 			 detail_acknowledged(writer),
-			 err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ?
-			 errhint("The limits are the topic's max.message.bytes and the stream's option message_max_bytes.") : 0));
+			 hint_failure(err)));
 }
 
 /* Fetches reports, and raises what they say. */

@@ -22,8 +22,6 @@
  */
 #include "postgres.h"
 
-#include <librdkafka/rdkafka.h>
-
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_foreign_data_wrapper.h"
@@ -38,7 +36,7 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
-#include "source/options.h"
+#include "source/kafka.h"
 #include "source/source.h"
 
 PG_FUNCTION_INFO_V1(kafka_fdw_validator);
@@ -55,6 +53,15 @@ PG_FUNCTION_INFO_V1(kafka_fdw_validator);
 #define OURS			0x0040	/* no property of librdkafka's */
 #define CONSUMER		0x0080	/* means nothing to producers */
 #define PRODUCER		0x0100	/* means nothing to consumers */
+#define PEM				0x0200	/* holds a key, or many certificates */
+
+/*
+ * How long a value may be, in bytes: what Kafka's protocol gives to a string, and
+ * what certificates may need.  librdkafka copies some values onto the stack,
+ * and takes a longer string for another one.
+ */
+#define MAX_LENGTH		32767
+#define MAX_PEM_LENGTH	1048576
 
 typedef void (*CheckValue) (const char *name, const char *value);
 
@@ -85,10 +92,7 @@ static const OptionRule rules[] = {
 	{"socket_max_fails", SERVER, NULL},
 	{"metadata_max_age_ms", SERVER, NULL},
 	{"topic_metadata_refresh_interval_ms", SERVER, NULL},
-	{"api_version_request", SERVER, NULL},
 	{"api_version_request_timeout_ms", SERVER, NULL},
-	{"api_version_fallback_ms", SERVER, NULL},
-	{"broker_version_fallback", SERVER, NULL},
 	{"receive_message_max_bytes", SERVER, NULL},
 
 	/* security */
@@ -103,9 +107,9 @@ static const OptionRule rules[] = {
 	{"ssl_certificate_location", SERVER | MAPPING | SUPERUSER, NULL},
 	{"ssl_key_location", SERVER | MAPPING | SUPERUSER, NULL},
 	{"ssl_keystore_location", SERVER | MAPPING | SUPERUSER, NULL},
-	{"ssl_ca_pem", MAPPING, NULL},
-	{"ssl_certificate_pem", MAPPING, NULL},
-	{"ssl_key_pem", MAPPING | SECRET, NULL},
+	{"ssl_ca_pem", MAPPING | PEM, NULL},
+	{"ssl_certificate_pem", MAPPING | PEM, NULL},
+	{"ssl_key_pem", MAPPING | PEM | SECRET, NULL},
 	{"ssl_key_password", MAPPING | SECRET, NULL},
 	{"ssl_keystore_password", MAPPING | SECRET, NULL},
 	{"sasl_mechanism", SERVER | MAPPING, option_check_mechanism},
@@ -151,6 +155,8 @@ static const OptionRule rules[] = {
 	{"metadata", COLUMN | OURS, option_check_metadata},
 };
 
+#define OLD_PROTOCOL "Protocols that are older than transactions bring messages that were rolled back."
+
 /* Properties that users know from other consumers, and that are refused. */
 static const struct
 {
@@ -166,6 +172,9 @@ static const struct
 	{"auto_commit_interval_ms", "Offsets are kept in PostgreSQL, and committed with the rows."},
 	{"enable_auto_offset_store", "Offsets are kept in PostgreSQL, and committed with the rows."},
 	{"isolation_level", "Streams are always read with isolation.level = read_committed."},
+	{"api_version_request", OLD_PROTOCOL},
+	{"api_version_fallback_ms", OLD_PROTOCOL},
+	{"broker_version_fallback", OLD_PROTOCOL},
 	{"enable_partition_eof", "pg_kappa needs to know the end of a partition."},
 	{"group_instance_id", "Partitions are assigned by pg_kappa, not by a consumer group."},
 	{"partition_assignment_strategy", "Partitions are assigned by pg_kappa, not by a consumer group."},
@@ -324,11 +333,24 @@ check_property(const OptionRule *rule, const char *value)
 
 	result = rd_kafka_conf_set(conf, name, value, error, sizeof(error));
 	rd_kafka_conf_destroy(conf);
+	kafka_clean_text(error);
 	if (result != RD_KAFKA_CONF_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid value for option \"%s\"", rule->name),
 				 rule->flags & SECRET ? 0 : errdetail("librdkafka says: %s", error)));
+}
+
+static void
+check_length(const OptionRule *rule, const char *value)
+{
+	size_t		limit = (rule->flags & PEM) ? MAX_PEM_LENGTH : MAX_LENGTH;
+
+	if (strlen(value) > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("value for option \"%s\" is too long", rule->name),
+				 errdetail("It has %zu bytes; the limit is %zu.", strlen(value), limit)));
 }
 
 static void
@@ -345,6 +367,7 @@ check_option(int place, const char *name, const char *value)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("only superusers may set option \"%s\"", name),
 				 errdetail("It names a file or has a part in running a command on the database server.")));
+	check_length(rule, value);
 	if (rule->check)
 		rule->check(name, value);
 	if ((rule->flags & OURS) == 0)
@@ -378,6 +401,16 @@ require_option(List *options, const char *name, const char *what)
 				 errmsg("option \"%s\" is required for %s", name, what)));
 }
 
+static bool
+is_kerberos(List *options)
+{
+	const char *mechanism = get_option(options, "sasl_mechanism");
+
+	if (mechanism == NULL)
+		mechanism = get_option(options, "sasl_mechanisms");
+	return mechanism && strcmp(mechanism, "GSSAPI") == 0;
+}
+
 /*
  * What belongs together for authentication.  complete: these are all options
  * that there are, so what is missing is missing.
@@ -401,6 +434,13 @@ check_security(List *options, bool complete)
 				 errmsg("option \"sasl_mechanism\" is required with security_protocol \"%s\"",
 						protocol),
 				 errhint("Mechanisms are \"PLAIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-512\" and, for superusers, \"GSSAPI\".")));
+	if (complete && sasl && !is_kerberos(options) &&
+		(get_option(options, "sasl_username") == NULL || get_option(options, "sasl_password") == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("options \"sasl_username\" and \"sasl_password\" are required with security_protocol \"%s\"",
+						protocol),
+				 errhint("Set them in a user mapping for the user who reads or writes the stream.")));
 }
 
 static void

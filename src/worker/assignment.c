@@ -243,6 +243,10 @@ check_options(void)
 		Consumer   *consumer = dlist_container(Consumer, node, iter.cur);
 
 		consumer->check_options = true;
+
+		/* What it stumbled over may be mended. */
+		if (consumer->state == CONSUMER_CLOSED)
+			consumer->retry_at = 0;
 	}
 }
 

@@ -581,6 +581,7 @@ after_commit(BatchWork *work)
 
 	consumer->report_due = true;
 	consumer->failures = 0;
+	consumer->batch_failed = false;
 	consumer->refusals = 0;
 	if (work->letters.count > MANY_LETTERS)
 		consumer->batch_limit = Min(consumer->batch_limit, MANY_LETTERS);

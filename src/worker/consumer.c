@@ -140,9 +140,9 @@ read_catalog(Consumer *consumer)
 	if (locked != BATCH_DONE)
 		return false;
 
+	consumer->signature = make_signature(consumer->cv);
 	consumer->stream = stream_open(consumer->cv->stream);
 	consumer->merge = view_merge_statement(consumer->cv);
-	consumer->signature = make_signature(consumer->cv);
 	consumer->trouble = consumer->cv->error != NULL;
 	progress_load(consumer);
 	return true;
@@ -191,6 +191,7 @@ consumer_close(Consumer *consumer)
 	consumer->context = NULL;
 	consumer->intake_context = NULL;
 	consumer->cv = NULL;
+	consumer->signature = NULL;
 	consumer->stream = NULL;
 	consumer->merge = NULL;
 	consumer->reader = NULL;
@@ -279,12 +280,12 @@ consumer_lag(const StreamPosition *positions, int n)
 
 /* ------------------------------------------------------------------ errors */
 
-/* Errors that may pass without anybody changing the view. */
+/* Errors that may pass without anybody changing the view: those of options, say. */
 static bool
 may_pass(int sqlerrcode)
 {
 	static const int classes[] = {
-		ERRCODE_CONNECTION_EXCEPTION, ERRCODE_TRANSACTION_ROLLBACK,
+		ERRCODE_CONNECTION_EXCEPTION, ERRCODE_FDW_ERROR, ERRCODE_TRANSACTION_ROLLBACK,
 		ERRCODE_INSUFFICIENT_RESOURCES, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 		ERRCODE_OPERATOR_INTERVENTION, ERRCODE_SYSTEM_ERROR
 	};
@@ -391,7 +392,7 @@ changed_meanwhile(Consumer *consumer)
 {
 	bool		changed;
 
-	if (consumer->cv != NULL)
+	if (consumer->signature != NULL)
 		changed = compare_with_catalog(consumer) != CATALOG_SAME;
 	else
 	{
@@ -444,6 +445,7 @@ consumer_handle_error(Consumer *consumer, ErrorData *error)
 		consumer_back_off(consumer, BUSY_PAUSE_MS);
 		return;
 	}
+	consumer->batch_failed |= consumer->state == CONSUMER_RUN;
 	consumer_back_off(consumer, Min(1000L << Min(consumer->failures, 6), MAX_ERROR_PAUSE_MS));
 	consumer->failures++;
 }

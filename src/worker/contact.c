@@ -345,6 +345,10 @@ static void
 start_running(Consumer *consumer)
 {
 	assign_position(consumer);
+
+	/* What kept it from running is over; what a batch failed at, perhaps not. */
+	if (!consumer->batch_failed)
+		consumer->failures = 0;
 	if (consumer->trouble && consumer->failures == 0)
 		progress_clear_trouble(consumer);
 	consumer->unanswered = 0;

@@ -164,6 +164,7 @@ typedef struct Consumer
 	ConsumerState state;
 	TimestampTz retry_at;		/* do nothing before then */
 	int			failures;		/* in a row */
+	bool		batch_failed;	/* among them one of a batch */
 	int			refusals;		/* locks not to be had, in a row */
 	int			unanswered;		/* questions to the broker, in a row */
 	bool		trouble;		/* kappa.views.error says what we wait for */
