@@ -67,6 +67,13 @@
 	 (class) == DatabaseRelationId ? pg_database_ownercheck(object, role) : false)
 #endif
 
+/* 16: so does one function check rights on it. */
+#if PG_VERSION_NUM < 160000
+#define object_aclcheck(class, object, role, mode) \
+	((class) == TableSpaceRelationId ? pg_tablespace_aclcheck(object, role, mode) : \
+	 ACLCHECK_NO_PRIV)
+#endif
+
 /* 16: SysCacheGetAttrNotNull */
 #if PG_VERSION_NUM < 160000
 #define SysCacheGetAttrNotNull(cache, tuple, attnum) \

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "view/answer.h"
 
@@ -259,10 +260,15 @@ at_end(const AnswerFeed *answer)
 	return true;
 }
 
-/* Brings the next messages, if there are more; waits for them. */
+/*
+ * Brings the next messages, if there are more; waits for them, but not for a
+ * broker or topic that stays away.
+ */
 static bool
 next_batch(AnswerFeed *answer)
 {
+	TimestampTz contact;
+
 	if (answer->rows)
 	{
 		view_intake_finish(answer->intake);
@@ -270,6 +276,7 @@ next_batch(AnswerFeed *answer)
 			return false;
 	}
 
+	contact = GetCurrentTimestamp();
 	for (;;)
 	{
 		int			n;
@@ -284,6 +291,10 @@ next_batch(AnswerFeed *answer)
 			break;
 		if (at_end(answer))
 			return false;
+		if (stream_reader_state(answer->reader).ok)
+			contact = GetCurrentTimestamp();
+		else if (TimestampDifferenceExceeds(contact, GetCurrentTimestamp(), BROKER_TIMEOUT_MS))
+			report_reader(answer);
 		stream_reader_wait(answer->reader, 1000);
 	}
 

@@ -25,9 +25,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_tablespace.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
+#include "commands/tablespace.h"
 #include "commands/view.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -247,6 +249,24 @@ hidden_relation(const char *name)
 	return get_relname_relid(name, get_namespace_oid("kappa_state", false));
 }
 
+/*
+ * The clause for the user's default_tablespace.  The extension's owner may use
+ * any, so the user's right is checked here.
+ */
+static char *
+tablespace_clause(void)
+{
+	Oid			tablespace = GetDefaultTablespace(RELPERSISTENCE_PERMANENT, false);
+	AclResult	result;
+
+	if (!OidIsValid(tablespace) || tablespace == MyDatabaseTableSpace)
+		return "";
+	result = object_aclcheck(TableSpaceRelationId, tablespace, GetUserId(), ACL_CREATE);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLESPACE, get_tablespace_name(tablespace));
+	return psprintf(" TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace)));
+}
+
 static Oid
 create_state_table(const ViewDerivation *derivation, const RangeVar *view, int id)
 {
@@ -254,6 +274,7 @@ create_state_table(const ViewDerivation *derivation, const RangeVar *view, int i
 	char	   *table = quote_qualified_identifier("kappa_state", name);
 	char	   *keys = view_state_index(derivation);
 	char	   *user = GetUserNameFromId(GetUserId(), false);
+	char	   *tablespace = tablespace_clause();
 	ViewIdentity save;
 	char	   *columns;
 
@@ -261,11 +282,12 @@ create_state_table(const ViewDerivation *derivation, const RangeVar *view, int i
 	columns = view_state_columns(derivation);
 	extension_leave(&save);
 
-	extension_execute(psprintf("CREATE TABLE %s (%s) WITH (%s)",
-							   table, columns, STATE_TABLE_OPTIONS));
+	extension_execute(psprintf("CREATE TABLE %s (%s) WITH (%s)%s",
+							   table, columns, STATE_TABLE_OPTIONS, tablespace));
 	if (keys)
-		extension_execute(psprintf("CREATE UNIQUE INDEX %s ON %s (%s) NULLS NOT DISTINCT",
-								   quote_identifier(hidden_name(view, id, 1, "key")), table, keys));
+		extension_execute(psprintf("CREATE UNIQUE INDEX %s ON %s (%s) NULLS NOT DISTINCT%s",
+								   quote_identifier(hidden_name(view, id, 1, "key")), table, keys,
+								   tablespace));
 	extension_execute(psprintf("ALTER TABLE %s REPLICA IDENTITY FULL", table));
 	extension_execute(psprintf("ALTER TABLE %s OWNER TO %s", table, quote_identifier(user)));
 	CommandCounterIncrement();

@@ -44,6 +44,7 @@ enter_plain_settings(void)
 		{"quote_all_identifiers", "off"},
 		{"standard_conforming_strings", "on"},
 		{"check_function_bodies", "off"},
+		{"default_tablespace", ""},
 	};
 	int			level = NewGUCNestLevel();
 

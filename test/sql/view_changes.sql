@@ -28,8 +28,24 @@ ALTER FOREIGN TABLE visits RENAME COLUMN at TO "when";
 ALTER FOREIGN TABLE visits DROP COLUMN at;
 ALTER FOREIGN TABLE visits DROP COLUMN seen;
 
+-- a view's state goes to the user's default tablespace, if that is the user's right
+RESET SESSION AUTHORIZATION;
+SET allow_in_place_tablespaces = on;
+CREATE TABLESPACE regress_kappa_space LOCATION '';
+SET SESSION AUTHORIZATION regress_kappa_one;
+SET default_tablespace = regress_kappa_space;
+CREATE VIEW elsewhere WITH (continuous) AS SELECT page, count(*) FROM visits GROUP BY page;
+RESET SESSION AUTHORIZATION;
+GRANT CREATE ON TABLESPACE regress_kappa_space TO regress_kappa_one;
+SET SESSION AUTHORIZATION regress_kappa_one;
+SET default_tablespace = regress_kappa_space;
+CREATE VIEW elsewhere WITH (continuous) AS SELECT page, count(*) FROM visits GROUP BY page;
+SELECT c.relkind, t.spcname FROM pg_class c LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE relname LIKE 'elsewhere_%' ORDER BY 1;
+DROP VIEW elsewhere;
+
 -- hidden relations follow a new owner, however that is said
 RESET SESSION AUTHORIZATION;
+DROP TABLESPACE regress_kappa_space;
 CREATE FUNCTION owners() RETURNS TABLE (owner regrole, relations bigint) LANGUAGE sql AS $$
     SELECT c.relowner::regrole, count(*) FROM kappa.views v JOIN pg_class c ON c.oid IN (v.view, v.definition, v.delta, v.state) GROUP BY 1
 $$;
