@@ -100,13 +100,13 @@ static void store_results(BatchWork *work);
 static void after_commit(BatchWork *work);
 static void batch_error_context(void *arg);
 
-/* May one message be the cause of such an error? */
+/* May one message be the cause of such an error?  Too deep for the stack (54001), say. */
 static bool
 is_evaluation_error(int sqlerrcode)
 {
 	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
+		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED) ||
 		sqlerrcode == ERRCODE_CHECK_VIOLATION ||
-		sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
 		sqlerrcode == ERRCODE_RAISE_EXCEPTION;
 }
 

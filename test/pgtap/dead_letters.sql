@@ -1,7 +1,7 @@
 -- Messages that cannot be counted become dead letters, once, with the reason, and only for
 -- the views that cannot count them.
 \ir ../lib/pgtap.psql
-SELECT plan(20);
+SELECT plan(22);
 CREATE SCHEMA letters;
 SET search_path = letters, public;
 
@@ -43,6 +43,15 @@ SELECT kappa.wait(v::regclass, '60s') FROM unnest('{items,machines,shares}'::tex
 SELECT results_eq($$SELECT view::text, count(*) FROM kappa.dead_letters WHERE stream = 'sales'::regclass AND view IN ('items'::regclass, 'machines') GROUP BY 1 ORDER BY 1$$,
 	$$VALUES ('items', 4::bigint), ('machines', 8)$$, 'those of the second delivery are messages of their own');
 SELECT is_empty(format('SELECT * FROM kappa.verify(%L)', v), v || ': verified again') FROM unnest('{items,machines,shares}'::text[]) v;
+
+-- One message that is too deep for an expression is a dead letter, too.
+\! topic create letters_deep 1
+CREATE FOREIGN TABLE deep (n int, words text) SERVER letters OPTIONS (topic 'letters_deep');
+CREATE CONTINUOUS VIEW words AS SELECT n, words::jsonb AS words FROM deep;
+INSERT INTO deep VALUES (1, '[1]'), (2, repeat('[', 50000)), (3, '[3]');
+SELECT kappa.wait('words', '60s') \g /dev/null
+SELECT results_eq('SELECT n FROM words ORDER BY n', 'VALUES (1), (3)', 'the others are counted');
+SELECT results_eq($$SELECT message_offset, sqlstate FROM kappa.dead_letters WHERE view = 'words'::regclass$$, $$VALUES (1::bigint, '54001')$$, 'too deep for the stack');
 
 -- An error under a code of the user's own fails the view; what it says may quote a message, and stays out of monitoring.
 CREATE FUNCTION refuse(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
