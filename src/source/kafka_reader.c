@@ -685,7 +685,8 @@ kafka_reader_report_offsets(StreamReader *reader, const StreamPosition *position
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(list, kafka->link.topic, positions[i].partition)->offset =
 			positions[i].next_offset;
-	err = rd_kafka_commit(kafka->link.handle, list, 1);
+	/* The answer comes as an event. */
+	err = rd_kafka_commit_queue(kafka->link.handle, list, kafka->link.events, NULL, NULL);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)
 		elog(DEBUG1, "Kafka: could not report offsets: %s", rd_kafka_err2str(err));
