@@ -48,8 +48,7 @@ message_batch_create(MemoryContext parent)
 												  ALLOCSET_DEFAULT_SIZES);
 	BatchMemory *memory;
 
-	/* The struct outlives its context if the caller frees it explicitly. */
-	memory = MemoryContextAllocZero(parent, sizeof(BatchMemory));
+	memory = MemoryContextAllocZero(context, sizeof(BatchMemory));
 	memory->batch.context = context;
 	memory->long_messages = AllocSetContextCreate(context, "pg_kappa long messages",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -75,13 +74,6 @@ message_batch_reset(MessageBatch *batch)
 	memory->current = 0;
 	memory->used = 0;
 	MemoryContextReset(memory->long_messages);
-}
-
-void
-message_batch_free(MessageBatch *batch)
-{
-	MemoryContextDelete(batch->context);
-	pfree(batch);
 }
 
 Size

@@ -104,7 +104,7 @@ typedef struct StreamPosition
 
 typedef struct MessageBatch
 {
-	MemoryContext context;		/* holds everything below but the struct */
+	MemoryContext context;		/* holds all of it */
 	StreamMessage *messages;
 	int			count;
 	int			capacity;
@@ -118,7 +118,6 @@ typedef struct MessageBatch
 
 extern MessageBatch *message_batch_create(MemoryContext parent);
 extern void message_batch_reset(MessageBatch *batch);	/* keeps memory for reuse */
-extern void message_batch_free(MessageBatch *batch);
 
 /*
  * Adds a copy of a message that was kept elsewhere, a dead letter, say; key and

@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "types/hyperloglog.h"
+#include "types/state.h"
 #include "types/types.h"
 
 PG_FUNCTION_INFO_V1(hyperloglog_agg_trans);
@@ -30,18 +31,6 @@ PG_FUNCTION_INFO_V1(hyperloglog_agg_serial);
 PG_FUNCTION_INFO_V1(hyperloglog_agg_deserial);
 PG_FUNCTION_INFO_V1(hyperloglog_agg_final);
 PG_FUNCTION_INFO_V1(approx_count_distinct_final);
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("function called in a context that is not an aggregate")));
-	return context;
-}
 
 /* The state in argument argno, or NULL: there is none yet. */
 static inline HyperLogLog *
@@ -75,7 +64,7 @@ getarg_precision(FunctionCallInfo fcinfo)
 Datum
 hyperloglog_agg_trans(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = kappa_aggregate_context(fcinfo);
 	HyperLogLog *state = getarg_state(fcinfo, 0);
 	int			precision;
 
@@ -97,7 +86,7 @@ hyperloglog_agg_trans(PG_FUNCTION_ARGS)
 Datum
 hyperloglog_union_agg_trans(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = kappa_aggregate_context(fcinfo);
 	HyperLogLog *state = getarg_state(fcinfo, 0);
 	HyperLogLog *value;
 	bytea	   *bytes;
@@ -120,7 +109,7 @@ hyperloglog_union_agg_trans(PG_FUNCTION_ARGS)
 Datum
 hyperloglog_agg_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = kappa_aggregate_context(fcinfo);
 	HyperLogLog *state = getarg_state(fcinfo, 0);
 	HyperLogLog *other = getarg_state(fcinfo, 1);
 
@@ -136,7 +125,7 @@ hyperloglog_agg_combine(PG_FUNCTION_ARGS)
 Datum
 hyperloglog_agg_serial(PG_FUNCTION_ARGS)
 {
-	aggregate_context(fcinfo);
+	(void) kappa_aggregate_context(fcinfo);
 	PG_RETURN_BYTEA_P(kappa_hll_encode((HyperLogLog *) PG_GETARG_POINTER(0)));
 }
 
@@ -145,7 +134,7 @@ hyperloglog_agg_deserial(PG_FUNCTION_ARGS)
 {
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
 
-	aggregate_context(fcinfo);
+	(void) kappa_aggregate_context(fcinfo);
 	PG_RETURN_POINTER(kappa_hll_decode(CurrentMemoryContext,
 									   (uint8 *) VARDATA_ANY(bytes),
 									   VARSIZE_ANY_EXHDR(bytes)));
@@ -156,7 +145,7 @@ hyperloglog_agg_final(PG_FUNCTION_ARGS)
 {
 	HyperLogLog *state;
 
-	aggregate_context(fcinfo);
+	(void) kappa_aggregate_context(fcinfo);
 	state = getarg_state(fcinfo, 0);
 	if (state == NULL)
 		PG_RETURN_NULL();
@@ -168,7 +157,7 @@ approx_count_distinct_final(PG_FUNCTION_ARGS)
 {
 	HyperLogLog *state;
 
-	aggregate_context(fcinfo);
+	(void) kappa_aggregate_context(fcinfo);
 	state = getarg_state(fcinfo, 0);
 	PG_RETURN_INT64(state == NULL ? 0 : kappa_hll_cardinality(state));
 }
