@@ -68,9 +68,15 @@ transact('txn', qw(begin 401-410 exit));
 put('txn', 501, 510);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM txn'), '200', 'an open transaction, and what comes after it, is not read');
 is(answer('txn'), '200|30100', 'nor waited for');
+is($node->safe_psql('postgres', q{SELECT sum(lag) FROM kappa.progress WHERE viewname = 'txn_sum'}), '0', 'nor lag');
+$node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW txn_open AS SELECT count(*) AS c, sum(n) AS s FROM txn');
+wait_for($node, 'txn_open');
+is($node->safe_psql('postgres', q{SELECT status FROM kappa.continuous_views WHERE viewname = 'txn_open'}), 'live',
+	'a backfill ends at an open transaction');
 transact('txn', qw(begin 601-602 commit));       # the same id: fences the open transaction off
 is(answer('txn'), '212|36358', 'it was aborted, and the rest is counted');
-verified($node, 'txn_sum', 'txn_again');
+is(answer('txn'), $node->safe_psql('postgres', 'SELECT count(*), sum(n) FROM txn'), 'as SELECT does');
+verified($node, 'txn_sum', 'txn_again', 'txn_open');
 
 # ---- compaction
 
@@ -118,6 +124,25 @@ $node->poll_query_until('postgres', q{SELECT status = 'paused' FROM kappa.contin
 like($node->safe_psql('postgres', q{SELECT error FROM kappa.continuous_views WHERE viewname = 'equal_sum'}),
 	qr/recreated|not in the log/, 'recreated with as many messages');
 is($node->safe_psql('postgres', 'TABLE equal_sum'), '100|5050', 'equal: nothing of it was counted');
+like($node->safe_psql('postgres', q{SELECT error FROM kappa.continuous_views WHERE viewname = 'equal_sum'}),
+	qr/drop and create the view to count/, 'it says what to do');
+$node->safe_psql('postgres', q{
+	DROP CONTINUOUS VIEW equal_sum;
+	CREATE CONTINUOUS VIEW equal_sum AS SELECT count(*) AS c, sum(n) AS s FROM equal});
+is(answer('equal'), '110|116105', 'which counts what is there now');
+
+# ---- partitions that are added while nobody is there to see it
+
+make('grown');
+put('grown', 1, 100);
+is(answer('grown'), '100|5050', 'grown: counted');
+$node->stop;
+topic('grow', 'grown', 3);
+system("seq 101 110 | sed 's/.*/{\"n\": &}/' | kcat -P -b $ENV{KAPPA_BROKER} -t grown -p 2") == 0 or die;
+$node->start;
+is(answer('grown'), '110|6105', 'partitions added meanwhile are read from their beginning');
+is($node->safe_psql('postgres', 'SELECT count(*), sum(n) FROM grown'), '110|6105', 'as SELECT does');
+verified($node, 'grown_sum');
 
 # ---- what Kafka's tools see: the position of a view, as the offsets that its group has committed
 
