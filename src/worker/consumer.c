@@ -341,8 +341,8 @@ may_quote_values(const ErrorData *error)
 }
 
 /*
- * Where it happened.  Inner lines of the context may quote values too; the
- * outermost one is the batch's.
+ * Where it happened.  Inner lines of the context may quote values too, or
+ * statements that were put together from them; the outermost one is the batch's.
  */
 static const char *
 error_context(const ErrorData *error)
@@ -353,7 +353,7 @@ error_context(const ErrorData *error)
 		return "continuous view worker";
 	last = strrchr(error->context, '\n');
 	if (last == NULL ||
-		(!may_quote_values(error) && strstr(error->context, "SQL statement") == NULL))
+		(!may_quote_values(error) && strstr(error->context, "SQL ") == NULL))
 		return error->context;
 	return last + 1;
 }
