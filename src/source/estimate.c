@@ -106,33 +106,43 @@ other_conditions(RelOptInfo *baserel, List *terms, const ExtentForecast *forecas
 	return others;
 }
 
-void
-estimate_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid, List *terms)
+double
+estimate_share(List *terms, const ExtentForecast *forecast)
+{
+	double		share = 1;
+	ListCell   *lc;
+
+	foreach(lc, terms)
+		share *= unforeseen_share(lfirst(lc), forecast);
+	return share;
+}
+
+bool
+estimate_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid, List *terms,
+			  ExtentForecast *forecast)
 {
 	Oid			userid = OidIsValid(baserel->userid) ? baserel->userid : GetUserId();
 	List	   *unforeseen = NIL;
 	SeekBounds	bounds = foresee_bounds(root, terms, &unforeseen);
-	ExtentForecast forecast;
-	double		share = 1;
-	ListCell   *lc;
+	double		share;
 
 	if (!may_read(root, baserel, relid, userid) ||
-		!extent_foresee(relid, userid, &bounds, &forecast))
+		!extent_foresee(relid, userid, &bounds, forecast))
 	{
 		/* What ANALYZE has found, if it was ever run. */
 		if (baserel->tuples < 0)
 			baserel->tuples = DEFAULT_ROWS;
 		set_baserel_size_estimates(root, baserel);
-		return;
+		return false;
 	}
 
-	foreach(lc, unforeseen)
-		share *= unforeseen_share(lfirst(lc), &forecast);
-	baserel->tuples = forecast.read * share;
+	share = estimate_share(unforeseen, forecast);
+	baserel->tuples = forecast->read * share;
 	set_baserel_size_estimates(root, baserel);
 	baserel->rows =
-		clamp_row_est(forecast.wanted * share *
+		clamp_row_est(forecast->wanted * share *
 					  clauselist_selectivity(root,
-											 other_conditions(baserel, terms, &forecast, unforeseen),
+											 other_conditions(baserel, terms, forecast, unforeseen),
 											 0, JOIN_INNER, NULL));
+	return true;
 }

@@ -12,10 +12,20 @@
 
 #include "nodes/pathnodes.h"
 
+#include "source/extent.h"
+
 /*
  * Sets the relation's size as set_baserel_size_estimates() does, with what can
- * be known of the log; terms: those of seek.h.
+ * be known of the log; terms: those of seek.h.  False: nothing is known, and
+ * forecast not set.
  */
-extern void estimate_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid, List *terms);
+extern bool estimate_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid, List *terms,
+						  ExtentForecast *forecast);
+
+/*
+ * The share of a forecast's messages that these terms leave whatever their
+ * values will be; 1: no idea.
+ */
+extern double estimate_share(List *terms, const ExtentForecast *forecast);
 
 #endif							/* KAPPA_ESTIMATE_H */

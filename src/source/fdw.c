@@ -9,7 +9,9 @@
  * read (seek.c).  Whether a scan reads the topic or is fed a batch is not known
  * before it is executed (scan.c); a worker says beforehand how many rows to
  * expect, so that the plan suits the batch.  Otherwise they are estimated
- * (estimate.c), which may take a question to the broker.
+ * (estimate.c), which may take a question to the broker; and if the stream is
+ * joined by columns that one can seek by, there is a second path, of scans that
+ * begin anew for each row of the other relations.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +24,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
@@ -40,6 +43,9 @@ PG_FUNCTION_INFO_V1(kafka_fdw_handler);
 #define STARTUP_COST		100.0
 #define MESSAGE_COST		(4 * cpu_tuple_cost)
 
+/* Letting the broker send from elsewhere takes as long as thousands of messages. */
+#define SEEK_COST			1000.0
+
 static Oid	expected_relid = InvalidOid;
 static double expected_rows;
 
@@ -50,35 +56,93 @@ stream_feed_expect(Oid relid, double rows)
 	expected_rows = rows;
 }
 
-/* Keeps the conditions that are seeks for get_plan(). */
+/* Keeps what is known of the log, if anything is, for get_paths(). */
 static void
 get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 {
-	List	   *terms = seek_find_terms(baserel, relid);
+	ExtentForecast *forecast = palloc(sizeof(ExtentForecast));
+	List	   *terms;
 
-	baserel->fdw_private = terms;
 	if (relid == expected_relid)
 	{
 		baserel->tuples = expected_rows;
 		set_baserel_size_estimates(root, baserel);
+		return;
 	}
-	else
-		estimate_size(root, baserel, relid, terms);
+	terms = seek_find_terms(root, baserel->baserestrictinfo, NULL, baserel, relid);
+	if (estimate_size(root, baserel, relid, terms, forecast))
+		baserel->fdw_private = forecast;
+}
+
+/* Adds the path of a scan that reads so many messages. */
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *baserel, double rows, double messages,
+			  Cost seek_cost, Relids outer)
+{
+	Cost		startup_cost = STARTUP_COST + seek_cost + baserel->baserestrictcost.startup;
+	Cost		message_cost = MESSAGE_COST + baserel->baserestrictcost.per_tuple;
+
+	add_path(baserel, (Path *)
+			 create_foreignscan_path(root, baserel, NULL, rows, 0,
+									 startup_cost, startup_cost + message_cost * messages,
+									 NIL, outer, NULL, NIL, NIL));
+}
+
+/* For generate_implied_equalities_for_column(): is the member a seek's column? */
+static bool
+is_seek_column(PlannerInfo *root, RelOptInfo *baserel, EquivalenceClass *ec,
+			   EquivalenceMember *member, void *arg)
+{
+	SeekColumn	column;
+
+	return seek_column((Node *) member->em_expr, baserel, *(Oid *) arg, &column);
+}
+
+/*
+ * Adds the path of a scan that begins anew for each row of other relations, and
+ * seeks by their columns, if such a join condition is among the given ones.
+ */
+static void
+add_join_paths(PlannerInfo *root, RelOptInfo *baserel, Oid relid, List *conditions)
+{
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		RestrictInfo *condition = lfirst_node(RestrictInfo, lc);
+		Relids		outer = bms_union(condition->clause_relids, baserel->lateral_relids);
+		ParamPathInfo *params;
+		List	   *terms;
+
+		outer = bms_difference(outer, baserel->relids);
+		if (bms_is_empty(outer) || !join_clause_is_movable_to(condition, baserel) ||
+			seek_find_terms(root, list_make1(condition), outer, baserel, relid) == NIL)
+			continue;
+		params = get_baserel_parampathinfo(root, baserel, outer);
+		if (list_member_ptr(done, params))
+			continue;
+		done = lappend(done, params);
+		terms = seek_find_terms(root, params->ppi_clauses, outer, baserel, relid);
+		add_scan_path(root, baserel, params->ppi_rows,
+					  baserel->tuples * estimate_share(terms, baserel->fdw_private),
+					  SEEK_COST, outer);
+	}
 }
 
 static void
 get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 {
-	Cost		startup_cost = STARTUP_COST + baserel->baserestrictcost.startup;
-	Cost		message_cost = MESSAGE_COST + baserel->baserestrictcost.per_tuple;
+	add_scan_path(root, baserel, baserel->rows, baserel->tuples, 0, baserel->lateral_relids);
 
-	add_path(baserel, (Path *)
-			 create_foreignscan_path(root, baserel, NULL, baserel->rows, 0,
-									 startup_cost,
-									 startup_cost + message_cost * baserel->tuples,
-									 NIL,
-									 baserel->lateral_relids,
-									 NULL, NIL, NIL));
+	/* A feed is not there to be searched. */
+	if (baserel->fdw_private == NULL)
+		return;
+	add_join_paths(root, baserel, relid, baserel->joininfo);
+	if (baserel->has_eclass_joins)
+		add_join_paths(root, baserel, relid,
+					   generate_implied_equalities_for_column(root, baserel, is_seek_column, &relid,
+															  baserel->lateral_referencers));
 }
 
 /* The columns that the query needs of the stream, as a list of numbers. */
@@ -116,7 +180,7 @@ static ForeignScan *
 get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid relid, ForeignPath *path,
 		 List *tlist, List *clauses, Plan *outer_plan)
 {
-	List	   *terms = baserel->fdw_private;
+	List	   *terms = seek_find_terms(root, clauses, PATH_REQ_OUTER(&path->path), baserel, relid);
 
 	return make_foreignscan(tlist,
 							extract_actual_clauses(clauses, false),

@@ -250,9 +250,8 @@ apply_term(SeekBounds *bounds, const SeekTerm *term, Datum value, bool isnull)
 
 /* --------------------------------------------------------------- planning */
 
-/* Is this a metadata column that one can seek by? */
-static bool
-find_column(Node *node, Index varno, Oid relid, SeekColumn *column)
+bool
+seek_column(Node *node, RelOptInfo *baserel, Oid relid, SeekColumn *column)
 {
 	ListCell   *lc;
 	Var		   *var;
@@ -268,7 +267,8 @@ find_column(Node *node, Index varno, Oid relid, SeekColumn *column)
 			break;
 	}
 	var = (Var *) node;
-	if (!IsA(node, Var) || var->varno != varno || var->varlevelsup != 0 || var->varattno <= 0)
+	if (!IsA(node, Var) || var->varno != baserel->relid || var->varlevelsup != 0 ||
+		var->varattno <= 0)
 		return false;
 
 	foreach(lc, GetForeignColumnOptions(relid, var->varattno))
@@ -286,12 +286,15 @@ find_column(Node *node, Index varno, Oid relid, SeekColumn *column)
 	return false;
 }
 
-/* Is the expression's value the same for all messages, and known before the first? */
+/*
+ * Is the expression's value the same for all messages, and known before the
+ * first, when a row of the relations in outer is?
+ */
 static bool
-is_fixed(Node *value)
+is_fixed(PlannerInfo *root, Node *value, Relids outer)
 {
-	return !contain_var_clause(value) && !contain_volatile_functions(value) &&
-		!contain_subplans(value);
+	return bms_is_subset(pull_varnos(root, value), outer) &&
+		!contain_volatile_functions(value) && !contain_subplans(value);
 }
 
 /*
@@ -318,7 +321,8 @@ find_operator(SeekTerm *term, Oid operator)
 
 /* The term that a condition is; NULL if it is none. */
 static SeekTerm *
-find_term(RestrictInfo *condition, RelOptInfo *baserel, Oid relid)
+find_term(PlannerInfo *root, RestrictInfo *condition, Relids outer,
+		  RelOptInfo *baserel, Oid relid)
 {
 	Node	   *clause = (Node *) condition->clause;
 	SeekTerm   *term = palloc0(sizeof(SeekTerm));
@@ -341,13 +345,13 @@ find_term(RestrictInfo *condition, RelOptInfo *baserel, Oid relid)
 
 	if (list_length(args) != 2)
 		return NULL;
-	if (!term->any && !find_column(linitial(args), baserel->relid, relid, &term->column))
+	if (!term->any && !seek_column(linitial(args), baserel, relid, &term->column))
 	{
 		args = list_make2(lsecond(args), linitial(args));
 		operator = get_commutator(operator);
 	}
-	if (!find_column(linitial(args), baserel->relid, relid, &term->column) ||
-		!is_fixed(lsecond(args)) || !find_operator(term, operator) ||
+	if (!seek_column(linitial(args), baserel, relid, &term->column) ||
+		!is_fixed(root, lsecond(args), outer) || !find_operator(term, operator) ||
 		(term->any && term->strategy != BTEqualStrategyNumber))
 		return NULL;
 	term->value = lsecond(args);
@@ -356,14 +360,15 @@ find_term(RestrictInfo *condition, RelOptInfo *baserel, Oid relid)
 }
 
 List *
-seek_find_terms(RelOptInfo *baserel, Oid relid)
+seek_find_terms(PlannerInfo *root, List *conditions, Relids outer,
+				RelOptInfo *baserel, Oid relid)
 {
 	List	   *terms = NIL;
 	ListCell   *lc;
 
-	foreach(lc, baserel->baserestrictinfo)
+	foreach(lc, conditions)
 	{
-		SeekTerm   *term = find_term(lfirst_node(RestrictInfo, lc), baserel, relid);
+		SeekTerm   *term = find_term(root, lfirst_node(RestrictInfo, lc), outer, baserel, relid);
 
 		if (term)
 			terms = lappend(terms, term);

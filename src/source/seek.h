@@ -58,10 +58,17 @@ typedef struct SeekTerm
 } SeekTerm;
 
 /*
- * Planning: the terms among a scan's conditions (a list of SeekTerm).  The
- * conditions must still be checked for each message.
+ * Planning: is this a metadata column of the relation that one can seek by?
  */
-extern List *seek_find_terms(RelOptInfo *baserel, Oid relid);
+extern bool seek_column(Node *node, RelOptInfo *baserel, Oid relid, SeekColumn *column);
+
+/*
+ * Planning: the terms among conditions (RestrictInfo), as a list of SeekTerm;
+ * values may hold columns of the relations in outer.  The conditions must still
+ * be checked for each message.
+ */
+extern List *seek_find_terms(PlannerInfo *root, List *conditions, Relids outer,
+							 RelOptInfo *baserel, Oid relid);
 
 /* Planning: narrows the bounds by a term, if its value can be foreseen. */
 extern bool seek_foresee(PlannerInfo *root, const SeekTerm *term, SeekBounds *bounds);

@@ -85,6 +85,29 @@ SELECT is((SELECT count(*) FROM (SELECT n FROM short UNION ALL SELECT n FROM lon
 SELECT is((SELECT count(*) FROM (SELECT 1 FROM short_copy c JOIN short s USING (p, o) WHERE c.n = s.n FOR UPDATE OF c) x), 3000::bigint,
     'rows of a table are locked');
 
+-- a join with few rows by metadata columns seeks, again for each row
+CREATE TABLE want (p int, o bigint, n int);
+INSERT INTO want VALUES (0, 5, 6), (1, 14999, 30000), (0, 70000, 0), (1, NULL, 0), (NULL, 3, 0), (7, 1, 0), (0, 5, 6);
+ANALYZE want;
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
+SELECT matches(executed('SELECT * FROM want JOIN long USING (p, o)', 'Seek'), '^partition = .*, offset = ', 'by two columns');
+SELECT cmp_ok(executed('SELECT * FROM want JOIN long USING (p, o)', 'Messages Read')::int, '<=', 3, 'no more is read than they name');
+SELECT ok(same('SELECT want.n, long.n, long.p FROM want JOIN long USING (p, o)', 'long'), 'the rows');
+SELECT ok(same('SELECT want.n, long.n, long.p FROM want LEFT JOIN long USING (p, o)', 'long'), 'an outer join');
+SELECT ok(same('SELECT want.n, l.n FROM want LEFT JOIN long l ON l.p = want.p AND l.o BETWEEN want.o - 2 AND want.o + 2', 'long'),
+    'ranges around them');
+SELECT ok(same('SELECT n FROM long WHERE (p, o) IN (SELECT p, o FROM want)', 'long'), 'a semi-join');
+SELECT ok(same('SELECT n FROM want WHERE NOT EXISTS (SELECT FROM long WHERE long.p = want.p AND long.o = want.o)', 'long'), 'an anti-join');
+SELECT ok(same('SELECT w.n, l.n FROM want w JOIN want v USING (o) JOIN long l ON l.o = w.o AND l.p = v.p', 'long'), 'by columns of two tables');
+SELECT ok(same('SELECT w.n, l.n FROM want w JOIN long l ON l.ts >= now() - w.n * interval ''1 hour'' AND l.o = w.o AND w.n < 100', 'long'),
+    'times');
+SELECT is((SELECT count(*) FROM (SELECT 1 FROM want JOIN long USING (p, o) FOR UPDATE OF want) x), 3::bigint, 'rows of the table are locked');
+RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_material;
+CREATE CONTINUOUS VIEW wanted AS SELECT want.o, count(*) AS c FROM long JOIN want ON want.p = long.p AND want.o = long.o GROUP BY 1;
+SELECT kappa.wait('wanted', '60s');
+SELECT is_empty($$SELECT * FROM kappa.verify('wanted')$$, 'a view with such a join');
+SELECT results_eq('SELECT o, c FROM wanted ORDER BY o', 'VALUES (5::bigint, 2::bigint), (14999, 1)', 'its rows');
+
 -- LIMIT ends a scan early
 SELECT cmp_ok(executed('SELECT * FROM long LIMIT 7', 'Messages Read')::int, '<=', 7, 'no message too many');
 SELECT is((SELECT count(*) FROM (SELECT * FROM long OFFSET 29990 LIMIT 100) x), 10::bigint, 'OFFSET');
@@ -169,5 +192,6 @@ RESET statement_timeout;
 SELECT is((SELECT count(*) FROM long), 30000::bigint, 'and the session goes on');
 
 SELECT * FROM finish();
+SET client_min_messages = error;
 DROP SCHEMA scans CASCADE;
 DROP SERVER scans;
