@@ -76,6 +76,23 @@ message_batch_reset(MessageBatch *batch)
 	MemoryContextReset(memory->long_messages);
 }
 
+void
+message_batch_shrink(MessageBatch *batch)
+{
+	BatchMemory *memory = (BatchMemory *) batch;
+
+	message_batch_reset(batch);
+	while (memory->nblocks > 1)
+		pfree(memory->blocks[--memory->nblocks]);
+	if (batch->capacity > INITIAL_MESSAGES)
+	{
+		pfree(batch->messages);
+		batch->messages = MemoryContextAlloc(batch->context,
+											 INITIAL_MESSAGES * sizeof(StreamMessage));
+		batch->capacity = INITIAL_MESSAGES;
+	}
+}
+
 Size
 message_memory(Size bytes)
 {

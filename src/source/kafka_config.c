@@ -19,8 +19,9 @@
 
 /*
  * Where librdkafka's own defaults do not suit.  A fetch that waits holds up the
- * partitions that were assigned after it was sent; and a broker that is back
- * should be found soon.
+ * partitions that were assigned after it was sent; a broker that is back should
+ * be found soon; and a message that the broker has taken must not be too large to
+ * be read.
  */
 static const KafkaProperty defaults[] = {
 	{"client.id", "pg_kappa"},
@@ -28,6 +29,7 @@ static const KafkaProperty defaults[] = {
 };
 static const KafkaProperty consumer_defaults[] = {
 	{"fetch.wait.max.ms", "100"},
+	{"receive.message.max.bytes", "1100000000"},
 };
 
 /*

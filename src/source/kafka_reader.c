@@ -44,6 +44,14 @@
  */
 #define QUEUED_OVERHEAD		400
 
+/*
+ * What one fetch brings comes on top of what is queued, and it may be much more
+ * than its bytes: small messages, compressed, take 4 bytes each in the log.  A
+ * fetch grows by no more than this, nearly always.  (The broker gives at least one
+ * batch of its producer's, however small the fetch.)
+ */
+#define FETCH_EXPANSION		128
+
 typedef struct KafkaPartition
 {
 	StreamPosition position;
@@ -90,7 +98,7 @@ static StreamReader *
 kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 {
 	KafkaReader *kafka = palloc0(sizeof(KafkaReader));
-	Size		fetch_bytes = Min(Max(memory / 16, 16 * 1024), 1024 * 1024);
+	Size		fetch_bytes = Min(Max(memory / FETCH_EXPANSION, 32 * 1024), 1024 * 1024);
 	int64		queue_bytes = Min(Max(memory / 2, 1024), INT64CONST(2097151) * 1024);
 	int64		queue_messages = Min(Max(memory / 2 / QUEUED_OVERHEAD, 1), 1000000);
 	uint64		one = 1;
@@ -109,10 +117,11 @@ kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 		{"log_level", "4"},
 		{"queued.max.messages.kbytes", psprintf(INT64_FORMAT, queue_bytes / 1024)},
 		{"queued.min.messages", psprintf(INT64_FORMAT, queue_messages)},
-		{"fetch.message.max.bytes", psprintf("%zu", fetch_bytes)},
+		{"fetch.max.bytes", psprintf("%zu", fetch_bytes)},
+		{"fetch.message.max.bytes", psprintf("%zu", fetch_bytes / 2)},
 
-		/* librdkafka wants no less than message.max.bytes. */
-		{"fetch.max.bytes", psprintf("%zu", Max(fetch_bytes * 16, 1000000))},
+		/* Of no meaning to a consumer, but fetch.max.bytes may not be less. */
+		{"message.max.bytes", "1000"},
 	};
 
 	kafka->link.topic = pstrdup(stream->topic);

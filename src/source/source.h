@@ -118,6 +118,7 @@ typedef struct MessageBatch
 
 extern MessageBatch *message_batch_create(MemoryContext parent);
 extern void message_batch_reset(MessageBatch *batch);	/* keeps memory for reuse */
+extern void message_batch_shrink(MessageBatch *batch);	/* a reset that keeps next to none */
 
 /*
  * Adds a copy of a message that was kept elsewhere, a dead letter, say; key and

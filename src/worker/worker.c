@@ -329,6 +329,8 @@ run_gathering(Consumer *consumer, TimestampTz now)
 		return false;
 	}
 	commit_batch(consumer, large_batch, gather_ms);
+	if (!consumer->behind)
+		message_batch_shrink(large_batch);
 	return true;
 }
 
