@@ -214,6 +214,7 @@ for my $database (sort keys %databases)
 			OR sqlstate ~ '^(00|XX)' OR error = '' OR error ~ ('Qzx' || 'Wvk') LIMIT 20}), '', "$database, $view: dead letters have a code, and errors without what was in the message");
 		is(query($database, qq{(SELECT 'missing', part, place FROM (TABLE lenient_$view EXCEPT ALL TABLE $view) x) UNION ALL
 			(SELECT 'unexpected', part, place FROM (TABLE $view EXCEPT ALL TABLE lenient_$view) x) LIMIT 20}), '', "$database, $view: a SELECT that ignores bad messages reads the same rows");
+		is(query($database, "SELECT kappa.retry('$view')"), 0, "$database, $view: what was bad is bad again, from the dead letter");
 	}
 	is(query($database, q{SELECT sum(c) + (SELECT count(*) FROM kappa.dead_letters WHERE view = 'summed'::regclass) FROM summed}),
 		$total{mutations}, "$database, summed: counted or a dead letter");
