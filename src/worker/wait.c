@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -24,6 +25,9 @@
 
 /* Look again this often, though workers tell of each batch. */
 #define WAIT_SLICE_MS 500
+
+/* Before the next question to a broker that has no answer: a missing topic is told at once. */
+#define ASK_AGAIN_MS 200
 
 /* A reader that only asks where the log ends needs next to no memory. */
 #define WAIT_READER_MEMORY ((Size) 1024 * 1024)
@@ -197,6 +201,12 @@ learn_targets(Wait *wait)
 			pfree(end);
 		}
 		check_status(wait);
+		if (!known)
+		{
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 Min(next_slice(wait), ASK_AGAIN_MS), PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+		}
 	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
