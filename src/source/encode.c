@@ -167,6 +167,13 @@ refuse_value(StreamEncoder *encoder, const EncodeColumn *column, const char *rea
 			 errhint("Leave the column out, or insert NULL into it.")));
 }
 
+/* Its name as in JSON: the label without the colon. */
+static char *
+member_name(const EncodeNode *node)
+{
+	return pnstrdup(node->label, strlen(node->label) - 1);
+}
+
 static void
 refuse_both(StreamEncoder *encoder, const char *what)
 {
@@ -202,7 +209,7 @@ encode_member(StreamEncoder *encoder, EncodeNode *node, StringInfo out)
 		if (encoder->slot->tts_isnull[column->index])
 			continue;
 		if (found)
-			refuse_both(encoder, node->label);
+			refuse_both(encoder, member_name(node));
 		value_encode_json(column->value, encoder->slot->tts_values[column->index], out);
 		found = true;
 	}
@@ -216,7 +223,7 @@ encode_member(StreamEncoder *encoder, EncodeNode *node, StringInfo out)
 		return found;
 	}
 	if (found)
-		refuse_both(encoder, node->label);
+		refuse_both(encoder, member_name(node));
 	return true;
 }
 

@@ -79,7 +79,7 @@ SELECT is(E'\n' || :'lines', $$
 {"id":4,"place":{"city": "Oslo"}}
 {}$$, 'the messages, byte for byte');
 SELECT results_eq('SELECT id, "floor", city FROM shapes WHERE id IN (1, 2, 4) ORDER BY id', $$VALUES (1, 3, 'Łódź'), (2, 4, NULL), (4, NULL, 'Oslo')$$, 'nested values come back');
-SELECT throws_ok($$INSERT INTO shapes (id, city, place) VALUES (5, 'Rome', '{}')$$, 'HV000', 'two columns of stream produce.shapes give "place":', 'two columns for one place');
+SELECT throws_ok($$INSERT INTO shapes (id, city, place) VALUES (5, 'Rome', '{}')$$, 'HV000', 'two columns of stream produce.shapes give "place"', 'two columns for one place');
 SELECT throws_ok($$INSERT INTO shapes (sku) VALUES ('x')$$, '0A000', 'cannot insert into column "sku" of stream produce.shapes', 'a position in an array');
 SELECT throws_ok($$INSERT INTO shapes (first) VALUES ('x')$$, '0A000', NULL, 'also with dots');
 
