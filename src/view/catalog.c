@@ -202,9 +202,8 @@ view_from_row(int row)
 	cv->error = column_text(row, 16);
 	cv->foreign_origin = strcmp(column_text(row, 17), view_fingerprint()) != 0;
 	cv->reject_limit = column_int64(row, 18, -1);
-	cv->name = psprintf("%s.%s",
-						NameStr(*DatumGetName(column_datum(row, 19))),
-						NameStr(*DatumGetName(column_datum(row, 20))));
+	cv->name = quote_qualified_identifier(NameStr(*DatumGetName(column_datum(row, 19))),
+										  NameStr(*DatumGetName(column_datum(row, 20))));
 	cv->long_key_index = column_text(row, 21);
 	cv->takes_long_keys = cv->long_key_index == NULL || DatumGetBool(column_datum(row, 22));
 	if (!cv->takes_long_keys)
