@@ -109,6 +109,39 @@ my $said = substr(slurp_file($node->logfile), $log);
 unlike($said, qr/deadlock detected/, 'no deadlock');
 unlike($said, qr/pg_kappa worker.*(ERROR|LOG:  could not apply)/, 'workers do not complain about views that go');
 
+# ---- kappa.wait, while others do something to the view
+
+$node->safe_psql('postgres', q{
+	CREATE SERVER nowhere FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers '127.0.0.1:1');
+	CREATE FOREIGN TABLE silent (n int) SERVER nowhere OPTIONS (topic 'silent')});
+
+# while_waiting(SQL, PATTERN, NAME): what a session that waits is told when another one runs SQL
+sub while_waiting
+{
+	my ($sql, $pattern, $name) = @_;
+	$node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW IF NOT EXISTS idle AS SELECT count(*) FROM silent');
+	open(my $waiter, '-|', 'sh', '-c', 'exec psql -XAtq -d "$0" -c "$1" 2>&1', $node->connstr('postgres'), "SELECT kappa.wait('idle')")
+	  or die "psql: $!";
+	await($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ '^SELECT kappa.wait' AND state = 'active'});
+	$node->safe_psql('postgres', $sql);
+	like(join('', <$waiter>), $pattern, $name);
+	close $waiter;
+}
+while_waiting("SELECT kappa.pause('idle')", qr/idle is paused/, 'paused meanwhile');
+$node->safe_psql('postgres', "SELECT kappa.resume('idle')");
+while_waiting('DROP VIEW idle', qr/idle was dropped/, 'dropped meanwhile');
+while_waiting(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT kappa.wait' AND state = 'active'},
+	qr/canceling statement due to user request/, 'cancelled');
+while_waiting(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query ~ '^SELECT kappa.wait' AND state = 'active'},
+	qr/terminating connection/, 'terminated');
+fails("SELECT kappa.wait('idle', '200 ms')", qr/timeout while waiting for continuous view public.idle/, 'timeout');
+fails("SELECT kappa.wait(NULL)", qr/must not be null/, 'NULL');
+fails("SELECT kappa.wait('silent')", qr/not a continuous view|permission/, 'not a view');
+fails("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT kappa.wait('idle')", qr/READ COMMITTED/, 'a snapshot that never sees it');
+fails("SET statement_timeout = '300ms'; SELECT kappa.wait('idle')", qr/statement timeout/, 'statement_timeout');
+$node->safe_psql('postgres', 'SET client_min_messages = error; DROP SERVER nowhere CASCADE');
+is(ask($node, $remains), '0 0 0 0 0 0', 'DROP SERVER CASCADE leaves nothing');
+
 # ---- publications and decoding
 
 $node->safe_psql('postgres', q{
