@@ -51,6 +51,7 @@ typedef struct KafkaLink
 	bool		ok;
 	int64		troubles;		/* times that ok became false */
 	bool		broker_down;	/* the trouble is one of connections */
+	bool		vague;			/* message does not say more than error */
 	rd_kafka_resp_err_t error;
 	int			sqlerrcode;
 	char		message[1024];

@@ -207,17 +207,19 @@ kafka_clean_text(char *text)
 }
 
 /*
- * Notes trouble.  The first report of it stays: librdkafka goes from the
- * cause ("connection refused", a wrong password) to the general ("all brokers
- * are down").
+ * Notes trouble.  The first report of it that says something stays: librdkafka
+ * goes from the cause ("connection refused", a wrong password) to the general
+ * ("all brokers are down").
  */
 void
 kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
 {
 	int			sqlerrcode = kafka_sqlstate(err);
 	const char *note = find_note(err, detail, &sqlerrcode);
+	bool		vague = err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+		strcmp(detail, rd_kafka_err2str(err)) == 0;
 
-	if (!link->ok &&
+	if (!link->ok && (vague || !link->vague) &&
 		(link->sqlerrcode == sqlerrcode || rejected(link)) &&
 		(err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
 		 err == RD_KAFKA_RESP_ERR__TRANSPORT ||
@@ -227,6 +229,7 @@ kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *de
 	if (link->ok)
 		link->troubles++;
 	link->ok = false;
+	link->vague = vague;
 	link->error = err;
 	link->sqlerrcode = sqlerrcode;
 	link->broker_down = sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
