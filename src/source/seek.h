@@ -20,7 +20,7 @@
 typedef struct SeekBounds
 {
 	bool		nothing;		/* no message can meet them */
-	int64		partition_from;
+	int64		partition_from; /* PG_INT64_MIN: none */
 	int64		partition_to;
 	int64	   *partitions;		/* in order; NULL: all of the range */
 	int			npartitions;
@@ -56,6 +56,9 @@ typedef struct SeekTerm
 	RestrictInfo *condition;	/* when planning */
 	bool		applied;		/* in execution: to the bounds evaluated last */
 } SeekTerm;
+
+/* Narrows the bounds by a term whose value is this, and keeps nothing of it. */
+extern void seek_narrow(SeekBounds *bounds, const SeekTerm *term, Datum value, bool isnull);
 
 /*
  * Planning: is this a metadata column of the relation that one can seek by?
