@@ -67,6 +67,8 @@ CREATE TABLE kappa.offsets (
     end_offset     bigint,                       -- end of the log, as known at seen_at
     seen_at        timestamptz,
     rows_per_second double precision,
+    rtt_ms         double precision,             -- these two as rows_per_second: of the reader,
+    queued         bigint,                       -- when the position last moved
     PRIMARY KEY (consumer, topic, partition)
 ) WITH (fillfactor = 50);
 

@@ -54,7 +54,7 @@ SELECT v.view,
        far.lag,
        CASE WHEN far.lag = 0 THEN interval '0'
             ELSE pg_catalog.clock_timestamp() - o.last_timestamp END AS lag_time,
-       o.rows_per_second,
+       far.rate AS rows_per_second,
        w.watermark,
        known.seen_at,
        CASE WHEN far.lag = 0 THEN 100
@@ -62,8 +62,10 @@ SELECT v.view,
             THEN 100.0 * (o.next_offset - w.start_offset) / (known.end_offset - w.start_offset)
             END::double precision AS percent,
        CASE WHEN far.lag = 0 THEN interval '0'
-            WHEN o.rows_per_second > 0.001
-            THEN far.lag / o.rows_per_second * interval '1 second' END AS remaining
+            WHEN far.rate > 0.001
+            THEN far.lag / far.rate * interval '1 second' END AS remaining,
+       o.rtt_ms * interval '1 millisecond' AS broker_rtt,
+       LEAST(o.queued, far.lag) AS queued
   FROM kappa.views v
   JOIN pg_catalog.pg_class c ON c.oid = v.view
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -79,8 +81,14 @@ SELECT v.view,
               WHERE eo.end_offset IS NOT NULL
               ORDER BY ef.ftserver, eo.topic, eo.partition, eo.seen_at DESC NULLS LAST) known
          ON known.ftserver = f.ftserver AND known.topic = o.topic AND known.partition = o.partition
- CROSS JOIN LATERAL (SELECT CASE WHEN known.end_offset IS NOT NULL
-                                 THEN GREATEST(known.end_offset - o.next_offset, 0) END AS lag) far
+ CROSS JOIN LATERAL (
+       -- The rate is that of the last batches.  No batch for so long: nothing comes.
+       SELECT CASE WHEN known.end_offset IS NOT NULL
+                   THEN GREATEST(known.end_offset - o.next_offset, 0) END AS lag,
+              CASE WHEN o.seen_at < pg_catalog.clock_timestamp()
+                        - CASE WHEN known.end_offset > o.next_offset THEN interval '1 minute'
+                               ELSE interval '5 seconds' END THEN 0
+                   ELSE o.rows_per_second END AS rate) far
  WHERE pg_catalog.has_table_privilege(v.view, 'SELECT')
     OR pg_catalog.pg_has_role(c.relowner, 'USAGE')
     OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');

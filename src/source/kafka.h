@@ -55,6 +55,7 @@ typedef struct KafkaLink
 	rd_kafka_resp_err_t error;
 	int			sqlerrcode;
 	char		message[1024];
+	int64		answers;		/* to questions that were timed */
 	double		rtt_ms;			/* -1: not known */
 	instr_time	probed_at;
 } KafkaLink;
@@ -81,6 +82,13 @@ extern void kafka_link_serve(KafkaLink *link);
 
 /* If brokers or the topic are away: asks, now and then, whether they are back. */
 extern void kafka_link_probe(KafkaLink *link);
+
+/*
+ * A question that was asked at "start" has just been answered.  The average is
+ * over the last few; the first answer, which waits for the connection, is soon
+ * forgotten.
+ */
+extern void kafka_link_note_round_trip(KafkaLink *link, instr_time start);
 
 /* A call that waits, in slices. */
 typedef struct KafkaPatience

@@ -319,21 +319,32 @@ kafka_link_try_again(KafkaLink *link, KafkaPatience *patience, rd_kafka_resp_err
 	return true;
 }
 
+void
+kafka_link_note_round_trip(KafkaLink *link, instr_time start)
+{
+	instr_time	taken;
+	double		ms;
+
+	INSTR_TIME_SET_CURRENT(taken);
+	INSTR_TIME_SUBTRACT(taken, start);
+	ms = INSTR_TIME_GET_MILLISEC(taken);
+	link->rtt_ms = link->answers > 1 ? (link->rtt_ms + ms) / 2 : ms;
+	link->answers++;
+}
+
 /* One question for the topic's metadata. */
 static rd_kafka_resp_err_t
 ask_partitions(KafkaLink *link, int slice_ms, int *count)
 {
 	const struct rd_kafka_metadata *metadata;
 	instr_time	start;
-	instr_time	end;
 	rd_kafka_resp_err_t err;
 
 	INSTR_TIME_SET_CURRENT(start);
 	err = rd_kafka_metadata(link->handle, 0, link->kafka_topic, &metadata, slice_ms);
 	if (err)
 		return err;
-	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_SUBTRACT(end, start);
+	kafka_link_note_round_trip(link, start);
 
 	if (metadata->topic_cnt == 1)
 	{
@@ -345,11 +356,6 @@ ask_partitions(KafkaLink *link, int slice_ms, int *count)
 	else
 		err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 	rd_kafka_metadata_destroy(metadata);
-
-	if (link->rtt_ms < 0)
-		link->rtt_ms = INSTR_TIME_GET_MILLISEC(end);
-	else
-		link->rtt_ms += (INSTR_TIME_GET_MILLISEC(end) - link->rtt_ms) / 8;
 	return err;
 }
 

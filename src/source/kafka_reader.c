@@ -205,13 +205,14 @@ take_link_error(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
 }
 
 static StreamReaderState
-kafka_reader_state(StreamReader *reader)
+kafka_reader_state(StreamReader *reader, bool probe)
 {
 	KafkaReader *kafka = (KafkaReader *) reader;
 	StreamReaderState state;
 
 	kafka_link_serve(&kafka->link);
-	kafka_link_probe(&kafka->link);
+	if (probe)
+		kafka_link_probe(&kafka->link);
 
 	state.ok = kafka->link.ok;
 	state.sqlerrcode = state.ok ? 0 : kafka->link.sqlerrcode;
@@ -236,11 +237,15 @@ static rd_kafka_resp_err_t
 ask_offsets(KafkaReader *kafka, int n, int64 *offsets, int slice_ms)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+	instr_time	start;
 	rd_kafka_resp_err_t err;
 
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(list, kafka->link.topic, i)->offset = offsets[i];
+	INSTR_TIME_SET_CURRENT(start);
 	err = rd_kafka_offsets_for_times(kafka->link.handle, list, slice_ms);
+	if (!err)
+		kafka_link_note_round_trip(&kafka->link, start);
 	for (int i = 0; i < n && !err; i++)
 		err = list->elems[i].err;
 	for (int i = 0; i < n && !err; i++)

@@ -68,7 +68,13 @@ stream_reader_want_headers(StreamReader *reader)
 StreamReaderState
 stream_reader_state(StreamReader *reader)
 {
-	return reader->methods->state(reader);
+	return reader->methods->state(reader, true);
+}
+
+StreamReaderState
+stream_reader_last_state(StreamReader *reader)
+{
+	return reader->methods->state(reader, false);
 }
 
 int

@@ -21,7 +21,8 @@ typedef struct LogMethods
 	/* Gives everything but memory back.  Must not raise errors. */
 	void		(*close) (StreamReader *reader);
 
-	StreamReaderState (*state) (StreamReader *reader);
+	/* If probe: may ask a broker that was away whether it is back. */
+	StreamReaderState (*state) (StreamReader *reader, bool probe);
 	int			(*partitions) (StreamReader *reader, int timeout_ms);
 
 	/*

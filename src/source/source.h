@@ -151,8 +151,10 @@ typedef struct StreamReaderState
 	int			sqlerrcode;		/* if not ok: class 08, or undefined_object */
 	const char *message;		/* in the style of a PostgreSQL error; belongs to
 								 * the reader */
-	double		rtt_ms;			/* broker round trip, average; -1: unknown */
-	int64		queued_messages;	/* read ahead and waiting in the reader */
+	double		rtt_ms;			/* how long the broker takes to answer, average of
+								 * the last few questions; -1: unknown */
+	int64		queued_messages;	/* read ahead and waiting in the reader, of all
+								 * partitions */
 	int64		troubles;		/* how often it was not ok so far: the log may be
 								 * another one since */
 } StreamReaderState;
@@ -173,6 +175,12 @@ extern void stream_reader_close(StreamReader *reader);
 extern bool stream_reader_has_headers(const StreamReader *reader);
 extern void stream_reader_want_headers(StreamReader *reader);
 extern StreamReaderState stream_reader_state(StreamReader *reader);
+
+/*
+ * The same without asking: stream_reader_state() asks a broker that was away,
+ * now and then, whether it is back, which takes a moment.
+ */
+extern StreamReaderState stream_reader_last_state(StreamReader *reader);
 
 /*
  * The number of partitions of the topic; waits, interruptibly, up to timeout_ms

@@ -118,6 +118,9 @@ keep_consumer(const ContinuousView *cv)
 		dlist_push_tail(&worker_consumers, &consumer->node);
 		worker_nconsumers++;
 	}
+
+	/* kappa.resume takes notes away; and one may not have been written at all. */
+	consumer->trouble = cv->error != NULL;
 	consumer->keep = true;
 }
 

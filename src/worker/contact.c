@@ -17,14 +17,16 @@
  * the broker's health are looked at now and then.
  *
  * An answer that does not come is asked for again later: the first question
- * waits longer each time, and all consumers of this worker share a period of
- * silence after one that was not answered.
+ * waits longer each time, and all consumers of the same server share a period of
+ * silence after one that was not answered.  What librdkafka says by itself is
+ * heard meanwhile.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 #include "worker/worker_internal.h"
@@ -45,7 +47,7 @@
 
 /*
  * Questions to brokers that are away block the worker.  After one that took so
- * long, none is asked for so many times as long.
+ * long, that server is asked none for so many times as long.
  */
 #define SILENCE_FACTOR 9
 
@@ -53,10 +55,20 @@
 #define FIRST_LOCK_PAUSE_MS 20
 #define MAX_LOCK_PAUSE_SHIFT 6
 
+/* A lock that was not to be had so many times, in about four seconds, is trouble. */
+#define LOCK_TROUBLE_AFTER 8
+
 #define PARTITIONS_POLL_MS 5000
 #define REPORT_MS 1000
 
-static TimestampTz silent_until = 0;
+/* A server that did not answer. */
+typedef struct Silence
+{
+	Oid			serverid;		/* key */
+	TimestampTz until;
+} Silence;
+
+static HTAB *silences = NULL;
 
 static void consumer_contact(Consumer *consumer);
 static void consumer_check(Consumer *consumer, MessageBatch *scratch);
@@ -107,6 +119,41 @@ note_reader_trouble(Consumer *consumer)
 		wait_a_moment(consumer, CONTACT_PAUSE_MS);
 }
 
+static bool
+is_silent(const Consumer *consumer, TimestampTz now)
+{
+	Silence    *silence = NULL;
+
+	if (silences)
+		silence = hash_search(silences, &consumer->stream->serverid, HASH_FIND, NULL);
+	return silence && now < silence->until;
+}
+
+static void
+keep_silence(const Consumer *consumer, TimestampTz until)
+{
+	Silence    *silence;
+
+	if (silences == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(Silence)};
+
+		silences = hash_create("silent Kafka servers", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	silence = hash_search(silences, &consumer->stream->serverid, HASH_ENTER, NULL);
+	silence->until = until;
+}
+
+/* Not to be asked now: has its reader heard of trouble by itself? */
+static void
+listen_for_trouble(Consumer *consumer)
+{
+	StreamReaderState state = stream_reader_last_state(consumer->reader);
+
+	if (!state.ok && !consumer->trouble)
+		progress_note_trouble(consumer, state.message);
+}
+
 /*
  * How many partitions the topic has; -1 if the broker cannot be asked now.  A
  * worker with many consumers of a broker that is away must still serve others.
@@ -117,7 +164,7 @@ ask_partitions(Consumer *consumer, int timeout_ms)
 	TimestampTz start = GetCurrentTimestamp();
 	int			n;
 
-	if (start < silent_until)
+	if (is_silent(consumer, start))
 		return -1;
 
 	n = stream_reader_partitions(consumer->reader, timeout_ms);
@@ -125,7 +172,7 @@ ask_partitions(Consumer *consumer, int timeout_ms)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
-		silent_until = now + SILENCE_FACTOR * (now - start);
+		keep_silence(consumer, now + SILENCE_FACTOR * (now - start));
 	}
 	return n;
 }
@@ -213,8 +260,9 @@ consumer_contact(Consumer *consumer)
 	int64	   *end;
 	char	   *wrong;
 
-	if (GetCurrentTimestamp() < silent_until)
+	if (is_silent(consumer, GetCurrentTimestamp()))
 	{
+		listen_for_trouble(consumer);
 		wait_a_moment(consumer, CONTACT_PAUSE_MS);
 		return;
 	}
@@ -339,6 +387,10 @@ consumer_step_back(Consumer *consumer)
 	wait_a_moment(consumer,
 				  FIRST_LOCK_PAUSE_MS << Min(consumer->refusals, MAX_LOCK_PAUSE_SHIFT));
 	consumer->refusals++;
+	if (consumer->refusals >= LOCK_TROUBLE_AFTER && !consumer->trouble)
+		progress_note_trouble(consumer,
+							  psprintf("somebody holds a lock on stream %s or on the view's state (see pg_locks)",
+									   consumer->stream->name));
 }
 
 static void
@@ -387,14 +439,15 @@ follow_reader_state(Consumer *consumer)
 {
 	StreamReaderState state;
 
-	if (consumer->unanswered > 0 && GetCurrentTimestamp() < silent_until)
+	if (consumer->unanswered > 0 && is_silent(consumer, GetCurrentTimestamp()))
 		return;
 
 	state = stream_reader_state(consumer->reader);
 	consumer->unanswered = state.ok ? 0 : consumer->unanswered + 1;
 	if (is_trouble(consumer, &state) && !consumer->trouble)
 		progress_note_trouble(consumer, state.message);
-	else if (state.ok && consumer->trouble && consumer->failures == 0)
+	else if (state.ok && consumer->trouble && consumer->failures == 0 &&
+			 consumer->refusals == 0)
 		progress_clear_trouble(consumer);
 }
 

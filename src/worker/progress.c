@@ -16,6 +16,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -51,7 +53,7 @@ static SavedPlan store_plan = {
 	"UPDATE kappa.offsets o SET next_offset = n.next_offset, last_offset = n.last_offset,"
 	" last_timestamp = n.last_timestamp, last_hash = n.last_hash, live = n.live,"
 	" end_offset = n.end_offset, seen_at = pg_catalog.clock_timestamp(),"
-	" rows_per_second = n.rate"
+	" rows_per_second = n.rate, rtt_ms = $12, queued = $13"
 	" FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
 	"  pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
 	"  pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11))"
@@ -59,8 +61,9 @@ static SavedPlan store_plan = {
 	"       live, end_offset, rate)"
 	" WHERE o.consumer = $1 AND o.topic = $2 AND o.partition = n.partition"
 	"  AND o.next_offset = n.expected",
-	11, {INT4OID, TEXTOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, FLOAT8ARRAYOID}
+	13, {INT4OID, TEXTOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID, INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, FLOAT8ARRAYOID,
+		FLOAT8OID, INT8OID}
 };
 
 /* Rows that somebody has locked are left for the batch itself. */
@@ -248,7 +251,7 @@ next_rate(const PartitionProgress *progress, const StreamPosition *after, Timest
 {
 	double		seconds = Max(now - progress->rate_at, 1) / 1000000.0;
 	double		rate = (after->next_offset - progress->position.next_offset) / seconds;
-	double		weight = seconds / (seconds + RATE_WINDOW);
+	double		weight = 1 - exp(-seconds / RATE_WINDOW);
 
 	return progress->rate < 0 ? rate : progress->rate + weight * (rate - progress->rate);
 }
@@ -272,7 +275,9 @@ has_moved(const PartitionProgress *progress, const StreamPosition *after)
 
 /*
  * Moves the consumer from where it is to "after", in the order of its
- * partitions.
+ * partitions.  With the position goes how fast the broker answers, and how much
+ * has been read ahead while the batch was applied: does PostgreSQL wait for
+ * messages, or do they wait for PostgreSQL?
  */
 void
 progress_store(Consumer *consumer, const StreamPosition *after, int n)
@@ -286,7 +291,9 @@ progress_store(Consumer *consumer, const StreamPosition *after, int n)
 	};
 	Datum	   *cells[COLUMNS];
 	bool	   *nulls[COLUMNS];
-	Datum		values[2 + COLUMNS];
+	Datum		values[2 + COLUMNS + 2];
+	char		value_nulls[2 + COLUMNS + 2];
+	StreamReaderState reader = stream_reader_last_state(consumer->reader);
 	TimestampTz now = GetCurrentTimestamp();
 	int			moved = 0;
 
@@ -325,8 +332,13 @@ progress_store(Consumer *consumer, const StreamPosition *after, int n)
 	values[1] = CStringGetTextDatum(consumer->stream->topic);
 	for (int i = 0; i < COLUMNS; i++)
 		values[2 + i] = make_array(cells[i], nulls[i], moved, types[i]);
+	values[2 + COLUMNS] = Float8GetDatum(reader.rtt_ms);
+	values[2 + COLUMNS + 1] = Int64GetDatum(reader.queued_messages);
+	memset(value_nulls, ' ', sizeof(value_nulls));
+	if (reader.rtt_ms < 0)
+		value_nulls[2 + COLUMNS] = 'n';
 
-	if (moved > 0 && saved_plan_run(&store_plan, values, NULL, 0) != (uint64) moved)
+	if (moved > 0 && saved_plan_run(&store_plan, values, value_nulls, 0) != (uint64) moved)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("offsets of continuous view %s are not where they were left",

@@ -80,6 +80,7 @@ typedef struct Wait
 	Datum		topic;			/* text */
 	Datum		partitions;		/* int[] */
 	Datum		targets;		/* bigint[] */
+	char	   *trouble;		/* what the view waits for, or NULL */
 } Wait;
 
 static bool
@@ -97,8 +98,9 @@ spi_bool(int column)
  * committed until now.
  */
 static void
-check_status(const Wait *wait)
+check_status(Wait *wait)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	Datum		values[2] = {ObjectIdGetDatum(wait->cv->view), wait->fingerprint};
 	TransactionId xmin;
 	bool		isnull;
@@ -135,6 +137,9 @@ check_status(const Wait *wait)
 				 errmsg("continuous view %s was created or changed in this transaction",
 						wait->cv->name),
 				 errdetail("It begins to fill when the transaction has committed.")));
+	if (wait->trouble)
+		pfree(wait->trouble);
+	wait->trouble = error ? MemoryContextStrdup(caller, error) : NULL;
 	SPI_finish();
 }
 
@@ -151,8 +156,10 @@ next_slice(const Wait *wait)
 	now = GetCurrentTimestamp();
 	if (now >= wait->deadline)
 		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("timeout while waiting for continuous view %s", wait->cv->name)));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeout while waiting for continuous view %s", wait->cv->name),
+				 wait->trouble ? errdetail("%s", wait->trouble) : 0,
+				 errhint("kappa.progress shows how far the view is behind.")));
 	return Min(TimestampDifferenceMilliseconds(now, wait->deadline), WAIT_SLICE_MS);
 }
 
@@ -200,7 +207,9 @@ learn_targets(Wait *wait)
 			pfree(first);
 			pfree(end);
 		}
+		MemoryContextSwitchTo(oldcontext);
 		check_status(wait);
+		MemoryContextSwitchTo(context);
 		if (!known)
 		{
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

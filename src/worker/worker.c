@@ -242,6 +242,13 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 	}
 }
 
+/* How many messages any batch may have: the setting may have changed since. */
+static int
+batch_limit(const Consumer *consumer)
+{
+	return Min(consumer->batch_limit, worker_batch_rows);
+}
+
 /* A consumer near the end of its log: what is there, at once. */
 static bool
 run_live(Consumer *consumer, TimestampTz now)
@@ -252,7 +259,7 @@ run_live(Consumer *consumer, TimestampTz now)
 		return false;
 
 	message_batch_reset(live_batch);
-	read_ms = read_messages(consumer, live_batch, consumer->batch_limit, live_batch_memory());
+	read_ms = read_messages(consumer, live_batch, batch_limit(consumer), live_batch_memory());
 	if (live_batch->count == 0 && !has_gap(consumer, live_batch))
 		return false;
 	if (consumer_log_in_doubt(consumer))
@@ -287,9 +294,9 @@ large_batch_limit(const Consumer *consumer, TimestampTz now)
 
 		if (other->state == CONSUMER_RUN && !other->behind &&
 			now - other->last_batch_at < BUSY_LIVE_MS * INT64CONST(1000))
-			return Min(consumer->batch_limit, LARGE_BATCH_BESIDE_LIVE);
+			return Min(batch_limit(consumer), LARGE_BATCH_BESIDE_LIVE);
 	}
-	return consumer->batch_limit;
+	return batch_limit(consumer);
 }
 
 /* One step of gathering a large batch; it is applied when it is large enough. */

@@ -351,7 +351,7 @@ typedef struct SavedPlan
 {
 	const char *sql;
 	int			nargs;
-	Oid			types[12];
+	Oid			types[13];
 	struct _SPI_plan *plan;
 } SavedPlan;
 

@@ -1,6 +1,6 @@
 -- pause, resume, wait, progress, watermark, continuous_views; and who may what.
 \ir ../lib/pgtap.psql
-SELECT plan(36);
+SELECT plan(39);
 CREATE SCHEMA control;
 SET search_path = control, public;
 SET TimeZone = 'UTC';
@@ -62,6 +62,17 @@ SELECT kappa.resume() \g /dev/null
 SELECT kappa.wait('witness', '60s') \g /dev/null
 SELECT is((SELECT count(*) FROM kappa.continuous_views WHERE schemaname = 'control' AND status = 'paused'), 0::bigint, 'resume all');
 
+-- Somebody holds a lock that a batch needs: the status says so, until it is released.
+BEGIN;
+SELECT format('LOCK TABLE %s IN SHARE MODE', state) FROM kappa.views WHERE view = 'witness'::regclass \gexec
+\! kcat -P -b $KAPPA_BROKER -t control -K '\t' -l $KAPPA_TMP/control
+SELECT ok(await($$SELECT status = 'waiting' AND error LIKE 'somebody holds a lock%' FROM kappa.continuous_views WHERE viewname = 'witness'$$),
+	'status: waiting for a lock');
+COMMIT;
+SELECT kappa.wait('witness', '60s') \g /dev/null
+SELECT ok(await($$SELECT status = 'live' AND error IS NULL FROM kappa.continuous_views WHERE viewname = 'witness'$$), 'and live again');
+SELECT is((SELECT c FROM witness), 3000::bigint, 'with all messages');
+
 -- Rights.  The worker acts as the owner; others may read what they are granted.
 CREATE ROLE control_owner;
 CREATE ROLE control_reader;
@@ -79,11 +90,11 @@ SELECT throws_ok('CREATE CONTINUOUS VIEW mine AS SELECT owner, count(*) FROM sal
 CREATE CONTINUOUS VIEW mine AS SELECT count(*) AS c FROM sales;
 GRANT SELECT ON mine TO control_reader;
 SELECT lives_ok($$SELECT kappa.wait('mine', '60s')$$, 'the owner may wait');
-SELECT is((SELECT c FROM mine), 2000::bigint, 'an ordinary user''s view is filled');
+SELECT is((SELECT c FROM mine), 3000::bigint, 'an ordinary user''s view is filled');
 SELECT is_empty($$SELECT * FROM kappa.verify('mine')$$, 'the owner may verify');
 SELECT throws_ok($$SELECT kappa.pause('minutes')$$, '42501', NULL, 'not pause the views of others');
 SET ROLE control_reader;
-SELECT is((SELECT c FROM mine), 2000::bigint, 'a reader may read');
+SELECT is((SELECT c FROM mine), 3000::bigint, 'a reader may read');
 SELECT lives_ok($$SELECT kappa.wait('mine', '60s')$$, 'and wait');
 SELECT lives_ok($$SELECT kappa.watermark('mine')$$, 'and see the watermark');
 SELECT throws_ok($$SELECT kappa.pause('mine')$$, '42501', NULL, 'not pause');
@@ -103,7 +114,7 @@ RESET ROLE;
 REVOKE SELECT ON sales FROM control_owner;
 \! kcat -P -b $KAPPA_BROKER -t control -K '\t' -l $KAPPA_TMP/control
 SELECT kappa.wait('witness', '60s') \g /dev/null
-SELECT is((SELECT c FROM mine), 2000::bigint, 'the worker acts with the owner''s rights');
+SELECT is((SELECT c FROM mine), 3000::bigint, 'the worker acts with the owner''s rights');
 
 -- A view whose function waits for the view itself fails; it holds up nobody.
 CREATE FUNCTION waits(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS

@@ -57,6 +57,14 @@ $node->psql('postgres', 'CREATE CONTINUOUS VIEW second AS SELECT machine, count(
 	stderr => \$err);
 like($err, qr/WARNING/, 'creating a view without the broker warns');
 await_status('second', 'waiting');
+isnt($node->psql('postgres', q{SELECT kappa.wait('second', '200 ms')}, stderr => \$err), 0, 'kappa.wait does not wait for longer than it is told');
+like($err, qr/timeout while waiting.*DETAIL:  could not read/s, 'and says what the view waits for');
+is($node->safe_psql('postgres', q{
+	CREATE TEMP TABLE caught AS SELECT ''::text AS state;
+	DO $$ BEGIN PERFORM kappa.wait('second', '200 ms'); EXCEPTION WHEN OTHERS THEN UPDATE caught SET state = SQLSTATE; END $$;
+	TABLE caught}), '55000', 'an error that WHEN OTHERS catches');
+$node->safe_psql('postgres', 'SELECT kappa.pause(); SELECT kappa.resume()');
+await_status($_, 'waiting') for 'first', 'second';
 
 broker('start', 'kafka');
 produce('away', $file);
@@ -89,6 +97,23 @@ system("kcat -P -b $ENV{KAPPA_BROKER} -t later -p $_ -K '\\t' -l '$file'") == 0 
 $node->poll_query_until('postgres', 'SELECT c = 3000 FROM third');
 is($node->safe_psql('postgres', 'TABLE third'), '3000', 'new partitions are found');
 verified($node, 'third');
+
+# Many views of a server that is away hold up nobody else's, and each says what is the matter.
+$node->psql('postgres', q{
+	CREATE SERVER nowhere FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers '127.0.0.1:1');
+	CREATE FOREIGN TABLE nowhere (n int) SERVER nowhere OPTIONS (topic 'nowhere');
+	SELECT format('CREATE CONTINUOUS VIEW nowhere_%s AS SELECT count(*) FROM nowhere', i) FROM generate_series(1, 8) i \gexec
+	SELECT kappa.pause();
+	SELECT kappa.resume()});
+for my $i (1 .. 3)
+{
+	$node->safe_psql('postgres', "CREATE CONTINUOUS VIEW beside_$i AS SELECT count(*) AS c FROM later");
+	wait_for($node, "beside_$i");
+	is($node->safe_psql('postgres', "TABLE beside_$i"), '3000', "a view beside those that wait ($i)");
+}
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 8 FROM kappa.continuous_views
+	WHERE viewname LIKE 'nowhere%' AND status = 'waiting' AND error LIKE 'could not read%'}), 'all of them say why they wait')
+	or diag($node->safe_psql('postgres', 'SELECT viewname, status, error FROM kappa.continuous_views'));
 
 $node->stop;
 broker('stop', 'kafka');
