@@ -30,17 +30,6 @@ COMMENT ON FUNCTION kappa.aggregate_combine(kappa.aggregate_state, kappa.aggrega
 COMMENT ON FUNCTION kappa.aggregate_finalize(kappa.aggregate_state, regprocedure, anyelement) IS 'result of an aggregate from its state';
 COMMENT ON FUNCTION kappa.aggregate_finalize(kappa.aggregate_state, regprocedure, anyelement, "any") IS 'result of an aggregate from its state, with arguments of these types and collation';
 
-CREATE FUNCTION kappa.sum_accumulate(internal, bigint) RETURNS internal
-    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kappa_sum_accumulate';
-CREATE FUNCTION kappa.sum_result(internal) RETURNS numeric
-    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kappa_sum_result';
-CREATE AGGREGATE kappa_state.partial_sum(bigint) (
-    SFUNC = kappa.sum_accumulate, STYPE = internal, SSPACE = 8, FINALFUNC = kappa.sum_result, PARALLEL = SAFE
-);
-COMMENT ON FUNCTION kappa.sum_accumulate(internal, bigint) IS 'aggregate transition function';
-COMMENT ON FUNCTION kappa.sum_result(internal) IS 'aggregate final function';
-COMMENT ON AGGREGATE kappa_state.partial_sum(bigint) IS 'what sum(bigint) gives, with less memory: its partial form';
-
 CREATE FUNCTION kappa.partial_aggregate(aggregate regprocedure) RETURNS regprocedure
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'kappa_partial_aggregate';
 REVOKE EXECUTE ON FUNCTION kappa.partial_aggregate(regprocedure) FROM PUBLIC;

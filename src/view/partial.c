@@ -12,7 +12,6 @@
  * partial results combine by its combine function.  A few built-in ones have an
  * internal state but results that combine all the same: sum(bigint),
  * sum(numeric), ... (see the table self_combining), and avg is a sum and a count.
- * sum(bigint) has a partial form all the same, for speed (partial_sum.c).
  * Such columns mean the same to every version of PostgreSQL.
  *
  * PARTIAL_STATE: the state is of an SQL type.  The partial form is an aggregate
@@ -232,16 +231,6 @@ partial_column(ViewDerivation *derivation, Aggref *partial, const char *name)
 						   column_name(derivation, partial, name), (Expr *) partial);
 }
 
-/* The same for an aggregate whose results combine: its partial form is itself, or does the same. */
-static StateColumn *
-self_combining_column(ViewDerivation *derivation, const Aggref *aggref)
-{
-	Oid			form = aggref->aggfnoid == F_SUM_INT8 ? partial_sum_get() : aggref->aggfnoid;
-
-	return partial_column(derivation, substitute(aggref, form, aggref->aggtype),
-						  get_func_name(aggref->aggfnoid));
-}
-
 /* ---------------------------------------------------------------- averages */
 
 static const struct Average *
@@ -276,8 +265,8 @@ add_average(ViewDerivation *derivation, PartialAggregate *partial, const struct 
 		sum->aggargtypes = list_make1_oid(average->sum_type);
 	}
 	partial->kind = PARTIAL_AVERAGE;
-	partial->column = self_combining_column(derivation, sum);
-	partial->count = self_combining_column(derivation, count);
+	partial->column = partial_column(derivation, sum, get_func_name(sum->aggfnoid));
+	partial->count = partial_column(derivation, count, get_func_name(count->aggfnoid));
 }
 
 static Expr *
@@ -422,8 +411,6 @@ self_combine_function(Oid aggregate, Form_pg_aggregate form)
 			return self_combining[i].combine;
 	if (!OidIsValid(form->aggfinalfn) && form->aggtranstype != INTERNALOID)
 		return form->aggcombinefn;
-	if (aggregate == partial_sum_get())
-		return F_NUMERIC_ADD;
 	return InvalidOid;
 }
 
@@ -484,7 +471,8 @@ view_add_aggregate(ViewDerivation *derivation, Aggref *original, int levels_up)
 	else if (OidIsValid(combine))
 	{
 		partial->kind = PARTIAL_SELF;
-		partial->column = self_combining_column(derivation, aggref);
+		partial->column = partial_column(derivation, copyObjectImpl(aggref),
+										 get_func_name(aggref->aggfnoid));
 	}
 	else if (form->aggtranstype != INTERNALOID)
 		add_state(derivation, partial, form);

@@ -29,7 +29,6 @@
 #include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -304,18 +303,6 @@ partial_aggregate_get(Oid aggregate)
 			return form;
 		snprintf(label, sizeof(label), "%d", i);
 	}
-}
-
-Oid
-partial_sum_get(void)
-{
-	Oid			form = find_form("partial_sum", F_SUM_INT8);
-
-	if (!OidIsValid(form))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("aggregate %s does not exist", "kappa_state.partial_sum(bigint)")));
-	return form;
 }
 
 /* partial_aggregate(regprocedure): for the extension's script. */

@@ -20,7 +20,4 @@ extern Oid	aggregate_finalize_function(bool with_arguments);
  */
 extern Oid	partial_aggregate_get(Oid aggregate);
 
-/* The one partial form with the aggregate's own result, of sum(bigint). */
-extern Oid	partial_sum_get(void);
-
 #endif							/* KAPPA_VIEW_SEALED_H */

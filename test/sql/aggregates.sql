@@ -63,23 +63,6 @@ SELECT a.aggfnoid::regprocedure AS without_form
    AND a.aggfnoid <> 'sum(interval)'::regprocedure   -- its state is internal from 17 on
  ORDER BY a.aggfnoid::regprocedure::text COLLATE "C";
 
--- That of sum(bigint) gives the same sums, however large, and however they grow and shrink.
-SELECT name, (SELECT kappa_state.partial_sum(x) FROM unnest(a) x) AS partial,
-       (SELECT kappa_state.partial_sum(x) IS NOT DISTINCT FROM sum(x) FROM unnest(a) x) AS same
-  FROM (VALUES ('no rows', '{}'::bigint[]), ('nulls', '{NULL, NULL}'), ('null first', '{NULL, 5}'), ('null last', '{5, NULL}'),
-               ('zero', '{0}'), ('signs', '{-1, 2, -3}'),
-               ('2^62 - 1', '{4611686018427387903}'), ('2^62', '{4611686018427387903, 1}'),
-               ('-2^62', '{-4611686018427387904}'), ('-2^62 - 1', '{-4611686018427387904, -1}'),
-               ('there and back', '{4611686018427387904, -4611686018427387904, 7}'),
-               ('most', '{9223372036854775807, 9223372036854775807, 9223372036854775807}'),
-               ('least', '{-9223372036854775808, -9223372036854775808, NULL, -9223372036854775808}'),
-               ('both', '{9223372036854775807, -9223372036854775808, -9223372036854775808, 1}')) v (name, a);
-SELECT count(*) AS differing
-  FROM (SELECT kappa_state.partial_sum(x) AS p, sum(x) AS s
-          FROM (SELECT i % 100 AS grp, hashint8extended(i, 1) >> (i % 4 * 20)::int AS x FROM generate_series(1::bigint, 20000) i) r
-         GROUP BY grp) g
- WHERE p IS DISTINCT FROM s;
-
 -- Averages as a continuous view computes them: a sum and a count.
 SELECT count(*) FILTER (WHERE a2 IS DISTINCT FROM s2 / c2::numeric) AS int2,
        count(*) FILTER (WHERE a4 IS DISTINCT FROM s4 / c4::numeric) AS int4,
