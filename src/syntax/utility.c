@@ -177,6 +177,16 @@ touches_objects(Node *parsetree)
 		GetCommandLogLevel(parsetree) == LOGSTMT_DDL;
 }
 
+static DropBehavior
+drop_behavior(Node *parsetree)
+{
+	if (IsA(parsetree, DropStmt))
+		return ((DropStmt *) parsetree)->behavior;
+	if (IsA(parsetree, DropOwnedStmt))
+		return ((DropOwnedStmt *) parsetree)->behavior;
+	return DROP_RESTRICT;
+}
+
 static void
 syntax_process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 					   ProcessUtilityContext context, ParamListInfo params,
@@ -195,6 +205,7 @@ syntax_process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnl
 		.tag = CMDTAG_UNKNOWN,
 		.new_owner_of = InvalidOid
 	};
+	DropBehavior behavior;
 	bool		touches;
 
 	/*
@@ -212,6 +223,7 @@ syntax_process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnl
 	if (!u.done)
 	{
 		touches = touches_objects(u.pstmt->utilityStmt);
+		behavior = drop_behavior(u.pstmt->utilityStmt);
 		if (touches && utility_installed())
 			view_check_utility(u.pstmt->utilityStmt);
 
@@ -225,7 +237,7 @@ syntax_process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnl
 			worker_wake_at_commit();
 		}
 		if (touches && IsTransactionState() && utility_installed() &&
-			view_finish_drops() > 0)
+			view_finish_drops(behavior) > 0)
 			worker_wake_at_commit();
 	}
 	else

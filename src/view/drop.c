@@ -72,7 +72,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			view_finish_drops();
+			view_finish_drops(DROP_RESTRICT);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
@@ -106,7 +106,7 @@ subxact_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId par
 
 /* What of a view's hidden relations is still there (CASCADE may have taken some). */
 static void
-drop_hidden_relations(Oid view)
+drop_hidden_relations(Oid view, DropBehavior behavior)
 {
 	ObjectAddresses *objects = new_object_addresses();
 	ListCell   *lc;
@@ -120,12 +120,12 @@ drop_hidden_relations(Oid view)
 		ObjectAddressSet(address, RelationRelationId, lfirst_oid(lc));
 		add_exact_object_address(&address, objects);
 	}
-	performMultipleDeletions(objects, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	performMultipleDeletions(objects, behavior, PERFORM_DELETION_INTERNAL);
 	free_object_addresses(objects);
 }
 
 int
-view_finish_drops(void)
+view_finish_drops(DropBehavior behavior)
 {
 	int			n = 0;
 
@@ -143,7 +143,7 @@ view_finish_drops(void)
 		/* DROP EXTENSION takes the tables of schema kappa itself. */
 		if (!OidIsValid(catalog_table("views")))
 			continue;
-		drop_hidden_relations(view);
+		drop_hidden_relations(view, behavior);
 		catalog_remove_view(view);
 		n++;
 	}

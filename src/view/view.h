@@ -67,9 +67,10 @@ extern void view_check_utility(Node *parsetree);
 /*
  * Removes what belonged to continuous views that were dropped since the last
  * call (object_access_hook notes them).  Called after every utility statement;
- * what is left goes before the transaction commits.  Returns how many.
+ * what is left goes before the transaction commits.  behavior: the statement's,
+ * for what users have made over hidden relations.  Returns how many.
  */
-extern int	view_finish_drops(void);
+extern int	view_finish_drops(DropBehavior behavior);
 
 /* ------------------------------------------------------------ the catalog */
 

@@ -1,7 +1,7 @@
 -- Creating and dropping: three spellings, IF NOT EXISTS, OR REPLACE and WITH NO DATA,
 -- options, transactions, CASCADE.
 \ir ../lib/pgtap.psql
-SELECT plan(28);
+SELECT plan(31);
 CREATE SCHEMA ddl;
 SET search_path = ddl, public;
 
@@ -71,7 +71,12 @@ ROLLBACK;
 SELECT kappa.wait('one', '60s') \g /dev/null
 SELECT is((SELECT c FROM one), 510::bigint, 'a rolled back DROP changes nothing');
 
--- DROP takes everything along.
+-- DROP takes everything along, CASCADE also what somebody has made over a state table.
+CREATE CONTINUOUS VIEW under AS SELECT machine, count(*) AS c FROM sales GROUP BY machine;
+SELECT format('CREATE VIEW over AS SELECT * FROM %s', oid::regclass) FROM pg_class WHERE relname ~ '^under_.*_state$' \gexec
+SELECT throws_ok('DROP CONTINUOUS VIEW under', '2BP01', NULL, 'a view over the state table');
+SELECT lives_ok('DROP CONTINUOUS VIEW under CASCADE', 'goes with CASCADE');
+SELECT hasnt_view('over');
 SELECT throws_ok('DROP FOREIGN TABLE sales', '2BP01', NULL, 'the stream is needed');
 DROP CONTINUOUS VIEW one;
 DROP VIEW two;
