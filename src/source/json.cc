@@ -24,7 +24,7 @@
  * Nesting costs no recursion and has no limit of its own; only paths recurse,
  * as deep as they are long.
  *
- * Targets form a tree of nodes, by steps.  An object's keys are first all
+ * Targets form a tree of nodes (json_targets.cc).  An object's keys are first all
  * matched with the children of its node, each match replacing an earlier one
  * (of duplicate keys the last counts), and then those children which have
  * children themselves are descended into.  Since most messages of a topic look
@@ -36,98 +36,15 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "source/json.h"
+#include "source/json_scanner.h"
 
-#include <simdjson.h>
-
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <new>
+using namespace json;
 
 namespace
 {
 
-constexpr size_t INITIAL_CAPACITY = 4096;
-
-/* Room beyond this is given back after the message that needed it ... */
+/* Room beyond this is given back after the message that needed it. */
 constexpr size_t KEPT_CAPACITY = 8 * 1024 * 1024;
-
-/* ... and beyond this when the scanner has nothing to do. */
-constexpr size_t RESTING_CAPACITY = 64 * 1024;
-
-/* Keys of the previous message that are remembered, and how long ones. */
-constexpr uint32_t GUESSES = 64;
-constexpr uint32_t GUESS_LENGTH = 50;
-
-constexpr int32_t NONE = -1;
-
-/* A value in the message: its first and its last token; token 0 is none. */
-struct Place
-{
-	uint32_t	first;
-	uint32_t	last;
-};
-
-struct Node
-{
-	/* fixed */
-	const char *name;
-	uint32_t	len;
-	int32_t		index;			/* the name as a position in an array, or NONE */
-	int32_t		children;		/* first one, or NONE */
-	int32_t		next;			/* next sibling whose name differs in more than
-								 * case, or NONE */
-	int32_t		twin;			/* next sibling whose name differs in case only,
-								 * or NONE */
-
-	/* about the current message */
-	Place		exact;			/* value of the key that is the name */
-	Place		folded;			/* value of the key that differs in case only */
-	const char *spelling;		/* that key ... */
-	uint32_t	spelling_len;	/* ... as in the text */
-	bool		ambiguous;		/* there are several spellings */
-	JsonFieldKind fault;		/* of the value, or of one that it is in;
-								 * JSON_FIELD_MISSING: none */
-};
-
-/* A key at this place of the previous message, and what it matched. */
-struct Guess
-{
-	uint32_t	len;			/* 0: nothing known */
-	int32_t		node;			/* or NONE */
-	bool		exact;			/* node's name, and node has no twin */
-	char		key[GUESS_LENGTH];
-};
-
-} /* namespace */
-
-struct JsonScanner
-{
-	Node	   *nodes;			/* node 0 is the root */
-	int			nnodes;
-	int32_t    *targets;		/* node of each target */
-	int			ntargets;
-	char	   *names;			/* what the nodes' names point into */
-	char	   *scratch;		/* two unescaped keys */
-	uint32_t	longest;		/* name, in bytes */
-
-	std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
-	char	   *brackets;		/* stack of open ones, capacity bytes */
-	size_t		capacity;
-
-	/* the current message */
-	const char *text;
-	const uint32_t *tokens;		/* followed by the text's length */
-	uint32_t	ntokens;
-
-	Guess		guesses[GUESSES];
-
-	char		at(uint32_t token) const { return text[tokens[token]]; }
-};
-
-namespace
-{
 
 /* ------------------------------------------------------------- characters */
 
@@ -135,21 +52,6 @@ inline bool
 is_space(char c)
 {
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-inline char
-fold(char c)
-{
-	return c >= 'A' && c <= 'Z' ? char(c + ('a' - 'A')) : c;
-}
-
-inline bool
-same_folded(const char *a, const char *b, uint32_t len)
-{
-	for (uint32_t i = 0; i < len; i++)
-		if (fold(a[i]) != fold(b[i]))
-			return false;
-	return true;
 }
 
 /* memcmp() == 0, without a call for the lengths of keys. */
@@ -325,16 +227,6 @@ same_key(const JsonScanner &s, const char *a, uint32_t a_len, const char *b, uin
 	return read_key(s, a, a_len, s.scratch, &a_key, &a_len) &&
 		read_key(s, b, b_len, s.scratch + 6 * size_t(s.longest), &b_key, &b_len) &&
 		a_len == b_len && memcmp(a_key, b_key, a_len) == 0;
-}
-
-/* The first of parent's children that the key is the name of, but for case. */
-int32_t
-find_node(const JsonScanner &s, int32_t parent, const char *key, uint32_t len)
-{
-	for (int32_t i = s.nodes[parent].children; i != NONE; i = s.nodes[i].next)
-		if (s.nodes[i].len == len && same_folded(s.nodes[i].name, key, len))
-			return i;
-	return NONE;
 }
 
 /* Takes down that the value at place is node's, by a key that differs in case. */
@@ -592,152 +484,7 @@ settle_children(JsonScanner &s, int32_t parent)
 		}
 }
 
-/* ----------------------------------------------------------------- memory */
-
-/* Makes room for texts of up to len bytes. */
-bool
-reserve(JsonScanner &s, size_t len)
-{
-	size_t		capacity = INITIAL_CAPACITY;
-
-	while (capacity < len)
-		capacity *= 2;
-	if (capacity > simdjson::SIMDJSON_MAXSIZE_BYTES)
-		capacity = simdjson::SIMDJSON_MAXSIZE_BYTES;
-
-	s.parser.reset();
-	free(s.brackets);
-	s.capacity = 0;
-
-	s.brackets = static_cast<char *>(malloc(capacity));
-	if (s.brackets == nullptr)
-		return false;
-	/* the depth is for simdjson's own second stage, which is not used */
-	if (simdjson::get_active_implementation()->
-		create_dom_parser_implementation(capacity, 1, s.parser) != simdjson::SUCCESS)
-		return false;
-	s.capacity = capacity;
-	return true;
-}
-
-/* The position that a name stands for in an array, or NONE. */
-int32_t
-array_index(const char *name, uint32_t len)
-{
-	int32_t		index = 0;
-
-	if (len == 0 || len > 9 || (len > 1 && name[0] == '0'))
-		return NONE;
-	for (uint32_t i = 0; i < len; i++)
-	{
-		if (name[i] < '0' || name[i] > '9')
-			return NONE;
-		index = index * 10 + (name[i] - '0');
-	}
-	return index;
-}
-
-/* The child of parent with this name, made if there is none. */
-int32_t
-add_node(JsonScanner &s, int32_t parent, const JsonStep &step, char **names)
-{
-	int32_t		head = find_node(s, parent, step.name, step.len);
-	int32_t		i;
-	Node	   *node;
-
-	for (i = head; i != NONE; i = s.nodes[i].twin)
-		if (memcmp(s.nodes[i].name, step.name, step.len) == 0)
-			return i;
-
-	i = s.nnodes++;
-	node = &s.nodes[i];
-	memcpy(*names, step.name, step.len);
-	node->name = *names;
-	*names += step.len;
-	node->len = step.len;
-	node->index = array_index(step.name, step.len);
-	node->children = node->next = node->twin = NONE;
-	if (head != NONE)
-	{
-		node->twin = s.nodes[head].twin;
-		s.nodes[head].twin = i;
-	}
-	else
-	{
-		node->next = s.nodes[parent].children;
-		s.nodes[parent].children = i;
-	}
-	return i;
-}
-
 } /* namespace */
-
-/* ------------------------------------------------------------------ outside */
-
-extern "C" JsonScanner *
-json_scanner_create(const JsonTarget *targets, int ntargets)
-{
-	size_t		nnodes = 1, length = 0;
-	char	   *names;
-	JsonScanner *s = new (std::nothrow) JsonScanner();
-
-	if (s == nullptr)
-		return nullptr;
-
-	for (int i = 0; i < ntargets; i++)
-		for (int j = 0; j < targets[i].nsteps; j++)
-		{
-			nnodes++;
-			length += targets[i].steps[j].len;
-			if (targets[i].steps[j].len > s->longest)
-				s->longest = targets[i].steps[j].len;
-		}
-
-	s->nodes = static_cast<Node *>(calloc(nnodes, sizeof(Node)));
-	s->targets = static_cast<int32_t *>(calloc(size_t(ntargets) + 1, sizeof(int32_t)));
-	s->names = names = static_cast<char *>(malloc(length + 1));
-	s->scratch = static_cast<char *>(malloc(12 * size_t(s->longest) + 1));
-	if (s->nodes == nullptr || s->targets == nullptr || s->names == nullptr ||
-		s->scratch == nullptr || !reserve(*s, INITIAL_CAPACITY))
-	{
-		json_scanner_free(s);
-		return nullptr;
-	}
-
-	s->nnodes = 1;
-	s->nodes[0].children = s->nodes[0].next = s->nodes[0].twin = NONE;
-	s->ntargets = ntargets;
-	for (int i = 0; i < ntargets; i++)
-	{
-		int32_t		node = 0;
-
-		for (int j = 0; j < targets[i].nsteps; j++)
-			node = add_node(*s, node, targets[i].steps[j], &names);
-		s->targets[i] = node;
-	}
-	return s;
-}
-
-extern "C" void
-json_scanner_free(JsonScanner *s)
-{
-	if (s == nullptr)
-		return;
-	free(s->nodes);
-	free(s->targets);
-	free(s->names);
-	free(s->scratch);
-	free(s->brackets);
-	delete s;
-}
-
-extern "C" void
-json_scanner_rest(JsonScanner *s)
-{
-	/* should there be no memory, the next text will tell */
-	if (s->capacity > RESTING_CAPACITY)
-		(void) reserve(*s, INITIAL_CAPACITY);
-}
 
 extern "C" JsonScanResult
 json_scan(JsonScanner *s, const char *text, size_t len, JsonField *fields)
