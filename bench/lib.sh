@@ -28,11 +28,11 @@ worker_pids() {
 # Memory of processes that is their own, in kB: resident and neither shared (shared
 # buffers) nor of files (the program).
 anonymous_kb() {
-	local pid name value rest sum=0
+	local pid status sum=0
 	for pid; do
-		while read -r name value rest; do
-			[ "$name" != RssAnon: ] || sum=$((sum + value))
-		done 2>/dev/null <"/proc/$pid/status" || true
+		# All of it at once: between two reads the lines may move.
+		status=$(cat "/proc/$pid/status" 2>/dev/null) || continue
+		[[ ! $status =~ RssAnon:[[:space:]]*([0-9]+) ]] || sum=$((sum + BASH_REMATCH[1]))
 	done
 	echo $sum
 }

@@ -114,7 +114,7 @@ measure() {
 		sleep 0.02
 	done
 	# What it keeps when there is nothing left to do.
-	sleep 3
+	sleep 5
 	kb=$(anonymous_kb $worker)
 	printf '%s %7d %7d\n' "$line" $((peak / 1024)) $((kb / 1024))
 }
@@ -151,7 +151,7 @@ for name in $cases; do
 	sql -v broker="$KAPPA_BROKER" -v stream="$stream" -v topic="$stream" -f "$SRC/bench/stream.sql" 2>/dev/null
 done
 
-printf '\nMB of its own that the worker has after each tenth of the messages, at most, and 3 s after the end\n\n'
+printf '\nMB of its own that the worker has after each tenth of the messages, at most, and 5 s after the end\n\n'
 printf '%-11s %-6s %11s  %5s %5s %5s %5s %5s %5s %5s %5s %5s %5s %7s %7s\n' case memory messages \
 	10% 20% 30% 40% 50% 60% 70% 80% 90% 100% most after
 for memory in $settings; do

@@ -17,6 +17,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
@@ -40,6 +44,9 @@
 
 /* A consumer this far from the end of its log is behind. */
 #define BEHIND_MESSAGES 20000
+
+/* After a backlog its memory is kept for so long: there may be more to come. */
+#define KEEP_MEMORY_MS 2000
 
 /* How long a large batch is gathered at most. */
 #define GATHER_MS 1000
@@ -72,6 +79,9 @@ static MessageBatch *large_batch;
 static Consumer *gathering = NULL;
 static TimestampTz gather_until;
 static double gather_ms;		/* spent reading */
+
+/* When to give back what large batches took; 0: nothing to give back. */
+static TimestampTz give_back_at = 0;
 
 static WaitEventSet *wait_set = NULL;
 
@@ -336,8 +346,7 @@ run_gathering(Consumer *consumer, TimestampTz now)
 		return false;
 	}
 	commit_batch(consumer, large_batch, gather_ms);
-	if (!consumer->behind)
-		message_batch_shrink(large_batch);
+	give_back_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), KEEP_MEMORY_MS);
 	return true;
 }
 
@@ -489,6 +498,20 @@ time_to_rest(void)
 	return result;
 }
 
+/* A backlog is done, and it may be long until the next one. */
+static void
+give_back_memory(void)
+{
+	if (give_back_at == 0 || gathering || GetCurrentTimestamp() < give_back_at)
+		return;
+	give_back_at = 0;
+	message_batch_shrink(large_batch);
+#ifdef __GLIBC__
+	/* What was read ahead is free, but malloc keeps it, thread by thread. */
+	(void) malloc_trim(0);
+#endif
+}
+
 /*
  * Waits for news: from a session, from a reader, or for a time.  A reader's
  * news are taken in at once, also from consumers whose turn has not come.
@@ -499,6 +522,8 @@ rest(bool busy)
 	WaitEvent	events[16];
 	int			n;
 
+	if (!busy)
+		give_back_memory();
 	if (wait_set == NULL)
 		make_wait_set();
 	n = WaitEventSetWait(wait_set, busy ? 0 : time_to_rest(), events, lengthof(events),
