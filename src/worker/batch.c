@@ -180,7 +180,7 @@ apply_in_transaction(BatchWork *work)
 	BatchResult result;
 
 	worker_begin();
-	result = batch_lock_relations(consumer->cv);
+	result = batch_lock_relations(consumer->cv, RowExclusiveLock);
 	if (result == BATCH_DONE && progress_view_row(consumer) != VIEW_ROW_ACTIVE)
 		result = BATCH_STALE;
 
@@ -252,7 +252,7 @@ take_long_keys(Consumer *consumer)
 }
 
 BatchResult
-batch_lock_relations(const ContinuousView *cv)
+batch_lock_relations(const ContinuousView *cv, LOCKMODE state_mode)
 {
 	const struct
 	{
@@ -261,7 +261,7 @@ batch_lock_relations(const ContinuousView *cv)
 	}			locks[] = {
 		{cv->stream, AccessShareLock},
 		{cv->delta, AccessShareLock},
-		{cv->state, RowExclusiveLock}
+		{cv->state, state_mode}
 	};
 
 	for (int i = 0; i < lengthof(locks); i++)

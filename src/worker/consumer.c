@@ -133,7 +133,7 @@ read_catalog(Consumer *consumer)
 	if (view_catalog_is_free() && view_exists(consumer->view))
 	{
 		consumer->cv = view_get(consumer->view);
-		locked = batch_lock_relations(consumer->cv);
+		locked = batch_lock_relations(consumer->cv, AccessShareLock);
 	}
 	if (locked == BATCH_STALE)
 		worker_look_again();
@@ -225,7 +225,7 @@ compare_with_catalog(const Consumer *consumer)
 	CatalogState result = CATALOG_CHANGED;
 
 	worker_begin();
-	switch (batch_lock_relations(consumer->cv))
+	switch (batch_lock_relations(consumer->cv, AccessShareLock))
 	{
 		case BATCH_DONE:
 			if (!consumer_differs_from_catalog(consumer))

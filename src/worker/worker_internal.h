@@ -292,9 +292,9 @@ typedef struct BatchStats
 
 /*
  * Locks what a batch needs, if it is free: BATCH_DONE, BATCH_BUSY, or BATCH_STALE
- * when it is gone.
+ * when it is gone.  state_mode: RowExclusiveLock, or AccessShareLock to look only.
  */
-extern BatchResult batch_lock_relations(const ContinuousView *cv);
+extern BatchResult batch_lock_relations(const ContinuousView *cv, LOCKMODE state_mode);
 
 /* Commits the batch; a batch without messages only moves the position. */
 extern BatchResult batch_apply(Consumer *consumer, MessageBatch *batch, double read_time);
