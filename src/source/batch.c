@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
@@ -206,4 +207,19 @@ message_batch_positions(MessageBatch *batch, int n)
 	}
 	batch->npositions = n;
 	return batch->positions;
+}
+
+void
+message_identify(const StreamMessage *message, StreamPosition *position)
+{
+	uint64		hash;
+
+	/* A message without key is not one with an empty key. */
+	hash = hash_bytes_extended((const unsigned char *) message->key,
+							   message->key_len, message->key ? 1 : 0);
+	hash = hash_bytes_extended((const unsigned char *) message->value,
+							   message->value_len, hash + (message->value ? 1 : 0));
+	position->last_offset = message->offset;
+	position->last_timestamp = message->timestamp;
+	position->last_hash = (int64) hash;
 }

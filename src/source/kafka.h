@@ -116,4 +116,11 @@ extern char *kafka_link_topic_setting(KafkaLink *link, const char *name, int tim
 /* The number of partitions; -1 if it could not be learnt: see the state. */
 extern int	kafka_link_partitions(KafkaLink *link, int timeout_ms);
 
+/*
+ * Copies a message, and its headers if they are wanted, to the end of the batch;
+ * false if it would take more than max_memory then.  A first message always fits.
+ */
+extern bool kafka_message_copy(const rd_kafka_message_t *message, bool with_headers,
+							   MessageBatch *batch, Size max_memory);
+
 #endif							/* KAPPA_KAFKA_H */

@@ -26,10 +26,8 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "source/kafka.h"
 #include "source/message.h"
@@ -383,98 +381,17 @@ take_error(KafkaReader *kafka, const rd_kafka_message_t *message)
 	}
 }
 
-/* Bytes that pack_headers() will write. */
-static Size
-headers_size(const rd_kafka_headers_t *headers)
-{
-	Size		size = 0;
-	const char *name;
-	const void *value;
-	size_t		value_len;
-
-	for (size_t i = 0;
-		 rd_kafka_header_get_all(headers, i, &name, &value, &value_len) == RD_KAFKA_RESP_ERR_NO_ERROR;
-		 i++)
-		size += 2 * sizeof(int32) + strlen(name) + (value ? value_len : 0);
-	return size;
-}
-
-/* Lays headers out as message.h says. */
-static void
-pack_headers(const rd_kafka_headers_t *headers, char *place)
-{
-	const char *name;
-	const void *value;
-	size_t		value_len;
-
-	for (size_t i = 0;
-		 rd_kafka_header_get_all(headers, i, &name, &value, &value_len) == RD_KAFKA_RESP_ERR_NO_ERROR;
-		 i++)
-	{
-		int32		name_len = strlen(name);
-		int32		len = value ? (int32) value_len : -1;
-
-		memcpy(place, &name_len, sizeof(int32));
-		place += sizeof(int32);
-		memcpy(place, name, name_len);
-		place += name_len;
-		memcpy(place, &len, sizeof(int32));
-		place += sizeof(int32);
-		if (len > 0)
-		{
-			memcpy(place, value, len);
-			place += len;
-		}
-	}
-}
-
-/* Kafka's milliseconds since 1970, if they are a timestamp to PostgreSQL. */
-static TimestampTz
-message_timestamp(const rd_kafka_message_t *message)
-{
-	const int64 epoch_ms =
-	(UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * INT64CONST(86400000);
-	rd_kafka_timestamp_type_t type;
-	int64		ms = rd_kafka_message_timestamp(message, &type);
-	TimestampTz timestamp;
-
-	if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 ||
-		ms > PG_INT64_MAX / 1000)
-		return NO_TIMESTAMP;
-	timestamp = (ms + epoch_ms) * 1000;
-	return IS_VALID_TIMESTAMP(timestamp) ? timestamp : NO_TIMESTAMP;
-}
-
-/*
- * Copies a message into the batch; false if it does not fit any more.  A first
- * message always fits.
- */
+/* Copies a message into the batch; false if it does not fit any more. */
 static bool
 take_message(KafkaReader *kafka, const rd_kafka_message_t *message,
 			 MessageBatch *batch, Size max_memory)
 {
 	KafkaPartition *partition = find_partition(kafka, message->partition);
-	rd_kafka_headers_t *headers = NULL;
-	Size		headers_len = 0;
-	StreamMessage *copy;
 
 	if (partition == NULL || message->offset < partition->position.next_offset)
 		return true;
-
-	if (kafka->reader.headers &&
-		rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
-		headers_len = headers_size(headers);
-	if (batch->count > 0 &&
-		batch->memory + message_memory(message->len + message->key_len + headers_len) > max_memory)
+	if (!kafka_message_copy(message, kafka->reader.headers, batch, max_memory))
 		return false;
-
-	copy = message_batch_add(batch, message->payload, message->len,
-							 message->key, message->key_len, headers_len);
-	copy->partition = message->partition;
-	copy->offset = message->offset;
-	copy->timestamp = message_timestamp(message);
-	if (headers_len > 0)
-		pack_headers(headers, unconstify(char *, copy->headers));
 
 	partition->position.next_offset = message->offset + 1;
 	partition->position.at_end = false;
@@ -523,22 +440,6 @@ fill_chunk(KafkaReader *kafka, int wanted)
 	kafka->chunk_count = Max(count, 0);
 	kafka->taken_messages += kafka->chunk_count;
 	return count > 0;
-}
-
-/* The log identity of a partition's last message. */
-static void
-identify_last(StreamPosition *position, const StreamMessage *message)
-{
-	uint64		hash;
-
-	/* A message without key is not one with an empty key. */
-	hash = hash_bytes_extended((const unsigned char *) message->key,
-							   message->key_len, message->key ? 1 : 0);
-	hash = hash_bytes_extended((const unsigned char *) message->value,
-							   message->value_len, hash + (message->value ? 1 : 0));
-	position->last_offset = message->offset;
-	position->last_timestamp = message->timestamp;
-	position->last_hash = (int64) hash;
 }
 
 /*
@@ -612,7 +513,7 @@ finish_read(KafkaReader *kafka, MessageBatch *batch)
 		KafkaPartition *partition = &kafka->partitions[i];
 
 		if (partition->last_index >= 0)
-			identify_last(&partition->position, &batch->messages[partition->last_index]);
+			message_identify(&batch->messages[partition->last_index], &partition->position);
 		update_end(kafka, &partition->position);
 		result[i] = partition->position;
 	}

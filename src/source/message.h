@@ -47,6 +47,9 @@ extern bool headers_read_bytes(const char **next, const char *end,
 /* What a message with so many bytes of key, value and headers adds to batch->memory. */
 extern Size message_memory(Size bytes);
 
+/* Notes a message as the last one before a position: its log identity. */
+extern void message_identify(const StreamMessage *message, StreamPosition *position);
+
 /* Makes room for n positions; they are filled in by the caller. */
 extern StreamPosition *message_batch_positions(MessageBatch *batch, int n);
 
