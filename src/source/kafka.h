@@ -49,7 +49,7 @@ typedef struct KafkaLink
 	rd_kafka_queue_t *events;	/* the main queue */
 
 	bool		ok;
-	int64		troubles;		/* times that ok became false */
+	int64		troubles;		/* times that ok became false, or error another */
 	bool		broker_down;	/* the trouble is one of connections */
 	bool		vague;			/* message does not say more than error */
 	rd_kafka_resp_err_t error;

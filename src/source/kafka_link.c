@@ -226,7 +226,7 @@ kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *de
 		 err == RD_KAFKA_RESP_ERR__TIMED_OUT))
 		return;
 
-	if (link->ok)
+	if (link->ok || link->error != err || (link->vague && !vague))
 		link->troubles++;
 	link->ok = false;
 	link->vague = vague;

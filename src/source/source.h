@@ -155,8 +155,8 @@ typedef struct StreamReaderState
 								 * the last few questions; -1: unknown */
 	int64		queued_messages;	/* read ahead and waiting in the reader, of all
 								 * partitions */
-	int64		troubles;		/* how often it was not ok so far: the log may be
-								 * another one since */
+	int64		troubles;		/* counts when it ceases to be ok, or is so for
+								 * another reason: the log may be another one since */
 } StreamReaderState;
 
 /*

@@ -124,8 +124,8 @@ make_signature(const ContinuousView *cv)
 	return text.data;
 }
 
-/* False: the view is gone, or somebody is just changing it; later, perhaps. */
-static bool
+/* If not BATCH_DONE: the view is gone, or somebody is just changing it; later, perhaps. */
+static BatchResult
 read_catalog(Consumer *consumer)
 {
 	BatchResult locked = BATCH_STALE;
@@ -138,20 +138,21 @@ read_catalog(Consumer *consumer)
 	if (locked == BATCH_STALE)
 		worker_look_again();
 	if (locked != BATCH_DONE)
-		return false;
+		return locked;
 
 	consumer->signature = make_signature(consumer->cv);
 	consumer->stream = stream_open(consumer->cv->stream);
 	consumer->merge = view_merge_statement(consumer->cv);
 	consumer->trouble = consumer->cv->error != NULL;
 	progress_load(consumer);
-	return true;
+	return BATCH_DONE;
 }
 
 void
 consumer_open(Consumer *consumer, Size memory)
 {
 	MemoryContext oldcontext;
+	BatchResult result;
 
 	Assert(consumer->context == NULL);
 	consumer->context = AllocSetContextCreate(TopMemoryContext, "continuous view consumer",
@@ -163,16 +164,20 @@ consumer_open(Consumer *consumer, Size memory)
 	worker_begin();
 	oldcontext = MemoryContextSwitchTo(consumer->context);
 
-	if (!read_catalog(consumer))
+	result = read_catalog(consumer);
+	if (result != BATCH_DONE)
 	{
 		worker_abort();
-		consumer_back_off(consumer, BUSY_PAUSE_MS);
+		consumer_back_off(consumer,
+						  result == BATCH_BUSY ? consumer_refused(consumer) : BUSY_PAUSE_MS);
 		return;
 	}
+	consumer->refusals = 0;
 	consumer->reader = stream_reader_open(consumer->stream, consumer->cv->owner, memory);
 	if (consumer->want_headers)
 		stream_reader_want_headers(consumer->reader);
 	consumer->reader_memory = memory;
+	consumer->told = 0;
 
 	MemoryContextSwitchTo(oldcontext);
 	worker_commit();
@@ -297,29 +302,11 @@ may_pass(int sqlerrcode)
 }
 
 /*
- * Was the error raised in so many words by a function of a user's, or is it
- * about a statement that a function put together?
- */
-static bool
-is_worded_by_user(const ErrorData *error)
-{
-	static const char *const languages[] = {
-		"pl_exec.c", "plperl.c", "SPI.xs", "Util.xs", "plpy_elog.c", "pltcl.c"
-	};
-	const char *file = error->filename ? error->filename : "";
-	const char *slash = strrchr(file, '/');
-
-	for (int i = 0; i < lengthof(languages); i++)
-		if (strcmp(slash ? slash + 1 : file, languages[i]) == 0)
-			return true;
-	return error->internalquery != NULL;
-}
-
-/*
- * May the error's message quote what a message of the topic holds?  Not those
- * of these classes, which are about the server and its objects, unless a user has
- * worded it.  All others may: what a value does wrong (22, 23), and whatever
- * functions of users raise.
+ * May the error's message quote what a message of the topic holds?  Not if it is
+ * of one of these classes, which are about the server and its objects, and comes
+ * from no function of a user's, who may raise what he likes, under any code: such
+ * errors have a context besides the batch's.  All others may: what a value does
+ * wrong (22, 23), and what it is taken to be the name of, or the text of (42).
  */
 static bool
 may_quote_values(const ErrorData *error)
@@ -327,16 +314,19 @@ may_quote_values(const ErrorData *error)
 	static const int classes[] = {
 		ERRCODE_CONNECTION_EXCEPTION, ERRCODE_FEATURE_NOT_SUPPORTED,
 		ERRCODE_INVALID_TRANSACTION_STATE, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-		ERRCODE_INVALID_CATALOG_NAME, ERRCODE_INVALID_SCHEMA_NAME,
-		ERRCODE_TRANSACTION_ROLLBACK, ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
-		ERRCODE_INSUFFICIENT_RESOURCES, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-		ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, ERRCODE_OPERATOR_INTERVENTION,
-		ERRCODE_SYSTEM_ERROR, ERRCODE_FDW_ERROR, ERRCODE_INTERNAL_ERROR
+		ERRCODE_TRANSACTION_ROLLBACK, ERRCODE_INSUFFICIENT_RESOURCES,
+		ERRCODE_PROGRAM_LIMIT_EXCEEDED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		ERRCODE_OPERATOR_INTERVENTION, ERRCODE_SYSTEM_ERROR, ERRCODE_FDW_ERROR,
+		ERRCODE_INTERNAL_ERROR
 	};
 
+	if (error->context != NULL && strchr(error->context, '\n') != NULL)
+		return true;
+	if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		return false;
 	for (int i = 0; i < lengthof(classes); i++)
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
-			return is_worded_by_user(error);
+			return false;
 	return true;
 }
 
@@ -352,10 +342,7 @@ error_context(const ErrorData *error)
 	if (error->context == NULL)
 		return "continuous view worker";
 	last = strrchr(error->context, '\n');
-	if (last == NULL ||
-		(!may_quote_values(error) && strstr(error->context, "SQL ") == NULL))
-		return error->context;
-	return last + 1;
+	return last == NULL ? error->context : last + 1;
 }
 
 /* What monitoring and the log may show of an error. */
@@ -378,7 +365,7 @@ note_error(Consumer *consumer, const ErrorData *error, const char *text)
 	else if (!may_pass(error->sqlerrcode))
 		progress_note_failed(consumer, text);
 	else if (consumer->failures > 0)
-		progress_note_trouble(consumer, text);
+		(void) progress_note_trouble(consumer, text);
 	progress_note_last_error(consumer, text);
 }
 

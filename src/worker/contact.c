@@ -102,6 +102,19 @@ is_trouble(const Consumer *consumer, const StreamReaderState *state)
 						  state->sqlerrcode == ERRCODE_UNDEFINED_OBJECT);
 }
 
+/*
+ * Writes what the reader waits for, and again when that turns out to be something
+ * else: no answer within a time, first, then a password that is wrong.
+ */
+static void
+tell_trouble(Consumer *consumer, const StreamReaderState *state)
+{
+	if (consumer->trouble && consumer->told == state->troubles)
+		return;
+	if (progress_note_trouble(consumer, state->message))
+		consumer->told = state->troubles;
+}
+
 /* The broker does not answer, or does not know the topic. */
 static void
 note_reader_trouble(Consumer *consumer)
@@ -111,8 +124,7 @@ note_reader_trouble(Consumer *consumer)
 	consumer->unanswered++;
 	if (is_trouble(consumer, &state))
 	{
-		if (!consumer->trouble)
-			progress_note_trouble(consumer, state.message);
+		tell_trouble(consumer, &state);
 		wait_a_moment(consumer, TROUBLE_PAUSE_MS);
 	}
 	else
@@ -150,8 +162,8 @@ listen_for_trouble(Consumer *consumer)
 {
 	StreamReaderState state = stream_reader_last_state(consumer->reader);
 
-	if (!state.ok && !consumer->trouble)
-		progress_note_trouble(consumer, state.message);
+	if (!state.ok)
+		tell_trouble(consumer, &state);
 }
 
 /*
@@ -380,17 +392,22 @@ assign_position(Consumer *consumer)
 	consumer->readable = true;
 }
 
+int64
+consumer_refused(Consumer *consumer)
+{
+	int			before = consumer->refusals++;
+
+	if (consumer->refusals >= LOCK_TROUBLE_AFTER && !consumer->trouble)
+		(void) progress_note_trouble(consumer,
+									 "somebody holds a lock on the view's stream or state (see pg_locks)");
+	return FIRST_LOCK_PAUSE_MS << Min(before, MAX_LOCK_PAUSE_SHIFT);
+}
+
 void
 consumer_step_back(Consumer *consumer)
 {
 	assign_position(consumer);
-	wait_a_moment(consumer,
-				  FIRST_LOCK_PAUSE_MS << Min(consumer->refusals, MAX_LOCK_PAUSE_SHIFT));
-	consumer->refusals++;
-	if (consumer->refusals >= LOCK_TROUBLE_AFTER && !consumer->trouble)
-		progress_note_trouble(consumer,
-							  psprintf("somebody holds a lock on stream %s or on the view's state (see pg_locks)",
-									   consumer->stream->name));
+	wait_a_moment(consumer, consumer_refused(consumer));
 }
 
 static void
@@ -444,8 +461,8 @@ follow_reader_state(Consumer *consumer)
 
 	state = stream_reader_state(consumer->reader);
 	consumer->unanswered = state.ok ? 0 : consumer->unanswered + 1;
-	if (is_trouble(consumer, &state) && !consumer->trouble)
-		progress_note_trouble(consumer, state.message);
+	if (is_trouble(consumer, &state))
+		tell_trouble(consumer, &state);
 	else if (state.ok && consumer->trouble && consumer->failures == 0 &&
 			 consumer->refusals == 0)
 		progress_clear_trouble(consumer);

@@ -8,7 +8,7 @@
  * not hit exactly the rows it means (another worker, a restored copy, a row
  * edited by hand) is an error, so nothing is ever counted twice.
  *
- * Trouble is written once, when it begins, and cleared once, when it is over.
+ * Trouble is written when it begins or becomes another, and cleared when it is over.
  * Such notes skip a row that somebody else has locked: the worker has other
  * consumers to serve, and will come back.
  *
@@ -123,7 +123,7 @@ static SavedPlan stats_plan = {
 
 static SavedPlan trouble_plan = {
 	"UPDATE kappa.views SET error = $3" NOTE_WHERE
-	" AND NOT paused AND NOT failed AND error IS DISTINCT FROM $3",
+	" AND NOT paused AND NOT failed",
 	3, {REGCLASSOID, INT4OID, TEXTOID}
 };
 
@@ -504,11 +504,13 @@ note(SavedPlan *plan, const Consumer *consumer, const char *error)
 	return n > 0;
 }
 
-void
+bool
 progress_note_trouble(Consumer *consumer, const char *error)
 {
-	consumer->trouble = true;
-	(void) note(&trouble_plan, consumer, error);
+	bool		written = note(&trouble_plan, consumer, error);
+
+	consumer->trouble = consumer->trouble || written;
+	return written;
 }
 
 void

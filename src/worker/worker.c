@@ -490,7 +490,7 @@ time_to_rest(void)
 		else if (gathering == consumer)
 			due = gather_until;
 		else if (consumer->behind ? gathering == NULL : consumer->readable)
-			due = consumer->next_batch_at;
+			due = Max(consumer->next_batch_at, consumer->retry_at);
 		else
 			continue;
 		result = Min(result, TimestampDifferenceMilliseconds(now, due));

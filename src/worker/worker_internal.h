@@ -178,6 +178,7 @@ typedef struct Consumer
 	Size		reader_memory;
 	StreamReader *reader;
 	int64		troubles;		/* the reader's, when the log was last compared */
+	int64		told;			/* the reader's troubles, when that was last written */
 	int			check_index;	/* CONSUMER_CHECK: partition in question */
 	int			npartitions;
 	PartitionProgress *partitions;
@@ -243,6 +244,12 @@ extern bool consumer_log_in_doubt(Consumer *consumer);
 
 /* Partitions added, broker away or back, offsets reported: now and then. */
 extern void consumer_housekeeping(Consumer *consumer, TimestampTz now);
+
+/*
+ * A lock was not to be had: so many milliseconds later it may be tried again.
+ * That grows, and some time is told as trouble.
+ */
+extern int64 consumer_refused(Consumer *consumer);
 
 /*
  * A batch could not be applied because somebody holds a lock: read it again
@@ -337,8 +344,11 @@ extern void progress_committed(Consumer *consumer, const StreamPosition *after, 
  */
 extern void progress_note_ends(const Consumer *consumer, const StreamPosition *after, int n);
 
-/* A transaction of their own; skipped if somebody else holds the view's row. */
-extern void progress_note_trouble(Consumer *consumer, const char *error);
+/*
+ * A transaction of their own; skipped if somebody else holds the view's row, in
+ * which case noting trouble returns false.
+ */
+extern bool progress_note_trouble(Consumer *consumer, const char *error);
 extern void progress_clear_trouble(Consumer *consumer);
 extern void progress_note_paused(Consumer *consumer, const char *error);
 extern void progress_note_failed(Consumer *consumer, const char *error);

@@ -209,6 +209,15 @@ my $unwanted = 'the broker asks for another client certificate';
 
 refused('plain', "SET sasl_password '$wrong'", '(?i:authentication failed)', 'wrong password');
 mended('plain', "SET sasl_password '$password'");
+
+# A broker that is busy keeps quiet first: what the view says changes when the reason is known.
+broker('freeze', 'kafka');
+app("ALTER USER MAPPING FOR app SERVER plain OPTIONS (SET sasl_password '$wrong')", 'alter');
+view_says('plain_sum', qr/^waiting: (?!.*(?i:authentication failed))/, 'no answer: the view waits');
+broker('thaw', 'kafka');
+view_says('plain_sum', qr/^waiting: .*(?i:authentication failed)/, 'and says for what when the broker has refused it');
+mended('plain', "SET sasl_password '$password'");
+
 refused('plain', "SET sasl_username 'nobody'", '(?i:authentication failed)', 'wrong user');
 mended('plain', "SET sasl_username 'app'");
 refused('plain', 'DROP sasl_password', '"sasl_username" and "sasl_password" are required', 'no password', 'HV');
