@@ -28,6 +28,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/relation.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
@@ -301,15 +303,9 @@ may_pass(int sqlerrcode)
 	return false;
 }
 
-/*
- * May the error's message quote what a message of the topic holds?  Not if it is
- * of one of these classes, which are about the server and its objects, and comes
- * from no function of a user's, who may raise what he likes, under any code: such
- * errors have a context besides the batch's.  All others may: what a value does
- * wrong (22, 23), and what it is taken to be the name of, or the text of (42).
- */
+/* Is an error of this class about the server and its objects, not about values? */
 static bool
-may_quote_values(const ErrorData *error)
+is_about_server(int sqlerrcode)
 {
 	static const int classes[] = {
 		ERRCODE_CONNECTION_EXCEPTION, ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -320,14 +316,41 @@ may_quote_values(const ErrorData *error)
 		ERRCODE_INTERNAL_ERROR
 	};
 
-	if (error->context != NULL && strchr(error->context, '\n') != NULL)
-		return true;
-	if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
-		return false;
 	for (int i = 0; i < lengthof(classes); i++)
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
-			return false;
-	return true;
+		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
+			return true;
+	return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
+}
+
+/*
+ * The words of an error without what was put into them: a value of a message, or
+ * a name that was made of one.  NULL if that was all: procedural languages raise
+ * what their functions word as "%s".
+ */
+static char *
+fixed_words(const char *format)
+{
+	StringInfoData words;
+	bool		any = false;
+
+	initStringInfo(&words);
+	for (const char *next = format ? format : ""; *next != '\0'; next++)
+	{
+		if (next[0] == '%' && next[1] != '%')
+		{
+			/* Up to the letter that says what kind of value it is. */
+			next += 1 + strspn(next + 1, " #'*+-.0123456789$hlLjqtz");
+			appendStringInfoString(&words, "...");
+			if (*next == '\0')
+				break;
+			continue;
+		}
+		if (next[0] == '%')
+			next++;
+		appendStringInfoChar(&words, *next);
+		any = any || isalpha((unsigned char) *next);
+	}
+	return any ? words.data : NULL;
 }
 
 /*
@@ -350,10 +373,12 @@ static char *
 error_text(const ErrorData *error)
 {
 	const char *code = unpack_sql_state(error->sqlerrcode);
+	char	   *words = fixed_words(error->message_id);
 
-	if (may_quote_values(error))
-		return psprintf("an expression failed with SQLSTATE %s, %s", code, error_context(error));
-	return psprintf("%s (SQLSTATE %s)", error->message, code);
+	if (words && is_about_server(error->sqlerrcode))
+		return psprintf("%s (SQLSTATE %s)", error->message, code);
+	return psprintf("%s (SQLSTATE %s), %s", words ? words : "an expression failed", code,
+					error_context(error));
 }
 
 /* What is to become of the view. */

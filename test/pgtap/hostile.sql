@@ -1,7 +1,7 @@
 -- Functions of a view's owner that try what they must not: with the worker's rights, its session,
 -- its locks, other people's time, or the server's log.  What becomes of the view, and that others go on.
 \ir ../lib/pgtap.psql
-SELECT plan(78);
+SELECT plan(84);
 CREATE SCHEMA hostile;
 SET search_path = hostile, public;
 \! topic create hostile 2
@@ -64,14 +64,20 @@ INSERT INTO tries (name, status, error, body) VALUES
 ('recurses', 'live', NULL, 'RETURN hostile.f_recurses($1)'),
 ('waits', 'failed', 'security-restricted.*42501', $$PERFORM kappa.wait('hostile.bystander')$$),
 ('pauses', 'failed', '42501', $$PERFORM kappa.pause('hostile.bystander')$$),
-('raises', 'failed', 'SQLSTATE XX000', $$RAISE 'palaver %', $1 USING ERRCODE = 'XX000'$$),
-('puts_together', 'failed', 'SQLSTATE 42703', $$EXECUTE 'SELECT palaver' || $1$$),
+('raises', 'failed', 'an expression failed .SQLSTATE XX000', $$RAISE 'palaver %', $1 USING ERRCODE = 'XX000'$$),
+('puts_together', 'failed', 'column "\.\.\." does not exist .SQLSTATE 42703', $$EXECUTE 'SELECT palaver' || $1$$),
+('makes_a_name', 'failed', 'relation "\.\.\." does not exist .SQLSTATE 42P01', $$PERFORM ('palaver' || $1)::regclass$$),
 ('settings', 'live', NULL, $$PERFORM set_config('statement_timeout', '1', false), set_config('search_path', 'hostile', false),
 	set_config('application_name', 'hacked', false), set_config('TimeZone', 'Asia/Tokyo', false), set_config('work_mem', '64kB', false)$$),
 ('talks', 'live', NULL, $$RAISE WARNING 'palaver %', $1; RAISE LOG 'palaver %', $1; RAISE NOTICE 'palaver %', $1$$),
 ('transaction_lock', 'live', NULL, 'PERFORM pg_advisory_xact_lock(4712)');
 SET ROLE ho_owner;
 SELECT view_over(name, 'BEGIN ' || body || '; RETURN 1; END') FROM tries ORDER BY id \g /dev/null
+CREATE CONTINUOUS VIEW names AS SELECT count(('palaver ' || item)::regclass) AS c FROM sales;
+CREATE CONTINUOUS VIEW parses AS SELECT count(to_tsquery('palaver ' || item)) AS c FROM sales;
+INSERT INTO tries (name, status, error) VALUES
+('names', 'failed', 'invalid name syntax .SQLSTATE 42602'),
+('parses', 'failed', 'syntax error in tsquery: "\.\.\." .SQLSTATE 42601');
 RESET ROLE;
 SELECT ok(await(format('SELECT status = %L FROM kappa.continuous_views WHERE schemaname = ''hostile'' AND viewname = %L', status, name)), name || ': ' || status)
 FROM tries ORDER BY id;
