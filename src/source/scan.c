@@ -66,7 +66,8 @@ typedef struct StreamScan
 
 	int64		nbatches;		/* since the start */
 	bool		exhausted;		/* the batch is the last one */
-	int64		ignored;		/* bad messages since the start */
+	int64		ignored;		/* bad messages: count_ignored() */
+	LogExtent	counted;		/* what holds them */
 	int64		messages;		/* read in all, starts counted */
 
 	/* the message being decoded, for error context */
@@ -219,6 +220,8 @@ open_history(ForeignScanState *node)
 	scan->batch = message_batch_create(scan->context);
 	scan->assigned.first = palloc((scan->log.npartitions + 1) * sizeof(int64));
 	scan->assigned.end = palloc((scan->log.npartitions + 1) * sizeof(int64));
+	scan->counted.first = palloc0((scan->log.npartitions + 1) * sizeof(int64));
+	scan->counted.end = palloc0((scan->log.npartitions + 1) * sizeof(int64));
 	scan->nstretches = 1;
 	assign(scan, &scan->part);
 
@@ -241,7 +244,6 @@ change_stretch(StreamScan *scan)
 	scan->stale = false;
 	scan->nstretches++;
 	scan->next = 0;
-	scan->ignored = 0;
 	if (is_held(scan))
 		return;
 
@@ -265,7 +267,6 @@ static void
 restart(StreamScan *scan)
 {
 	scan->next = 0;
-	scan->ignored = 0;
 
 	/* A short history is still there, or its beginning. */
 	if (scan->nbatches > 1)
@@ -370,6 +371,27 @@ message_context(void *arg)
 			   scan->message->partition, (long long) scan->message->offset);
 }
 
+/*
+ * A scan that starts again meets the same bad messages, which are not to be
+ * counted twice.  So only what lies outside of all that have been counted counts
+ * as another one: exact if the stretches that the scan reads lie in order.
+ */
+static void
+count_ignored(StreamScan *scan)
+{
+	int64		offset = scan->message->offset;
+	int64	   *first = &scan->counted.first[scan->message->partition];
+	int64	   *end = &scan->counted.end[scan->message->partition];
+
+	if (offset >= *first && offset < *end)
+		return;
+	if (*first == *end || offset < *first)
+		*first = offset;
+	if (offset >= *end)
+		*end = offset + 1;
+	scan->ignored++;
+}
+
 /* A message that does not convert: ignored, or the end. */
 static void
 handle_bad(StreamScan *scan, const StreamError *error)
@@ -379,7 +401,7 @@ handle_bad(StreamScan *scan, const StreamError *error)
 				(errcode(error->sqlerrcode),
 				 errmsg("%s", error->message)));
 
-	scan->ignored++;
+	count_ignored(scan);
 	if (scan->stream->reject_limit >= 0 && scan->ignored > scan->stream->reject_limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),

@@ -94,6 +94,13 @@ ALTER FOREIGN TABLE bad OPTIONS (ADD reject_limit '2');
 SELECT is((SELECT sum(n) FROM bad), 9::bigint, 'as many as reject_limit');
 ALTER FOREIGN TABLE bad OPTIONS (SET reject_limit '1');
 SELECT throws_like('SELECT sum(n) FROM bad', '%more than reject_limit (1)%', 'more than reject_limit');
+CREATE FOREIGN TABLE again (n int, o bigint OPTIONS (metadata 'offset')) SERVER history OPTIONS (topic 'history_bad', on_error 'ignore', reject_limit '1');
+SELECT throws_like(format('SELECT (SELECT n FROM again WHERE o = i) FROM generate_series(%s) i', series), '%more than reject_limit (1)%',
+    'also when a scan meets them one by one: ' || series) FROM unnest(ARRAY['0, 4', '4, 0, -1']) series;
+SELECT lives_ok('SELECT (SELECT count(n) FROM again WHERE o <= i AND o < 2) FROM generate_series(0, 4) i', 'one that it meets again is no other one');
+ALTER FOREIGN TABLE again OPTIONS (SET reject_limit '2');
+\set notice `psql -Xqd kappa_test -c 'SELECT (SELECT count(n) FROM history.again WHERE o <= i) FROM generate_series(0, 9) i' 2>&1 >$KAPPA_TMP/history`
+SELECT is(:'notice'::text, 'NOTICE:  2 messages of stream history.again were ignored because they could not be converted', 'a NOTICE says how many');
 CREATE FOREIGN TABLE raw (v bytea OPTIONS (metadata 'value')) SERVER history OPTIONS (topic 'history_bad');
 SELECT is((SELECT string_agg(convert_from(v, 'UTF8'), ';') FROM raw), '{"n":1};{"n":"two"};{"n":3};no json;{"n":5}',
     'the value alone is not decoded');
