@@ -14,6 +14,7 @@
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "source/column.h"
@@ -94,6 +95,7 @@ column_unit(const char *unit, const char *column, Oid typid)
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("unknown unit \"%s\" of column \"%s\"", unit, column),
 				 errhint("Units are \"s\", \"ms\" and \"us\".")));
+	typid = getBaseType(typid);
 	if (typid != TIMESTAMPTZOID && typid != TIMESTAMPOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),

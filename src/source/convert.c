@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
@@ -99,9 +100,13 @@ convert_by_input(StreamDecoder *decoder, DecodeColumn *column,
 	char	   *text;
 	char		digits[INTEGER_TEXT_SIZE];
 
-	/* 20261120 may be a date, or seconds */
 	if (field->kind == JSON_FIELD_NUMBER && column->datetime)
-		return ERRCODE_INVALID_DATETIME_FORMAT;
+	{
+		char		timestamp[MAXDATELEN + 1];
+
+		sqlstate = number_timestamp_text(column, field, timestamp);
+		return sqlstate != 0 ? sqlstate : column_input(decoder, column, timestamp, result);
+	}
 	if (field->kind == JSON_FIELD_NUMBER && is_integer(column->base))
 	{
 		sqlstate = number_integer_text(field, digits);

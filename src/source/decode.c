@@ -263,7 +263,10 @@ convert_bytea(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, i
 	return 0;
 }
 
-/* A whole payload or key as a field; JSON types take it as it is. */
+/*
+ * A whole payload or key as a field; JSON types take it as it is, and what has a
+ * unit may be a number.
+ */
 static int
 convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, int32 len,
 			  Datum *result)
@@ -281,6 +284,8 @@ convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, i
 		return ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 	if (column->base == JSONBOID || column->base == JSONOID)
 		field.kind = JSON_FIELD_OBJECT;
+	else if (column->unit != 0 && json_read_number(bytes, len, &field))
+		field.kind = JSON_FIELD_NUMBER;
 	field.text = bytes;
 	field.len = len;
 	return column->convert(decoder, column, &field, result);

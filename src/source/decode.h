@@ -122,6 +122,7 @@ extern int	convert_timestamp(StreamDecoder *decoder, DecodeColumn *column,
 							  const JsonField *field, Datum *result);
 extern int	convert_date(StreamDecoder *decoder, DecodeColumn *column,
 						 const JsonField *field, Datum *result);
+extern int	number_timestamp_text(DecodeColumn *column, const JsonField *field, char *text);
 extern bool reads_clock(const char *text);
 
 /* input.c */

@@ -123,7 +123,7 @@ add_column(StreamEncoder *encoder, Oid relid, Form_pg_attribute attr)
 	column->typid = getBaseType(attr->atttypid);
 	column->value = value_encoder_create(attr->atttypid,
 										 column_unit(options.unit, column->name, attr->atttypid));
-	column_check_metadata(column->name, column->place, column->typid);
+	column_check_metadata(column->name, column->place, attr->atttypid);
 	column->not_null = attr->attnotnull &&
 		(column->place == FROM_PAYLOAD || column->place == FROM_KEY_FIELD ||
 		 column->place == FROM_KEY || column->place == FROM_HEADERS);

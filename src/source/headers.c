@@ -154,14 +154,27 @@ append_string(StringInfo out, Oid conversion, char *string)
 	append_bytes(out, string, strlen(string));
 }
 
+/* A name is bytes, too, but to librdkafka ends at a zero byte. */
+static void
+append_name(StringInfo out, Oid conversion, const JsonbValue *name)
+{
+	int			start = out->len + sizeof(int32);
+
+	if (name == NULL || name->type != jbvString)
+		refuse_headers();
+	append_string(out, conversion, pnstrdup(name->val.string.val, name->val.string.len));
+	if (memchr(out->data + start, '\0', out->len - start) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("name of a header of a message must not hold a zero byte")));
+}
+
 static void
 append_header(StringInfo out, Oid conversion, const JsonbValue *name, const JsonbValue *value)
 {
 	const int32 null_length = -1;
 
-	if (name == NULL || name->type != jbvString)
-		refuse_headers();
-	append_string(out, conversion, pnstrdup(name->val.string.val, name->val.string.len));
+	append_name(out, conversion, name);
 	if (value == NULL || value->type == jbvNull)
 		appendBinaryStringInfo(out, (const char *) &null_length, sizeof(int32));
 	else if (value->type == jbvString)

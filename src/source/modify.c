@@ -71,13 +71,29 @@ modify_begin(ModifyTableState *mtstate, ResultRelInfo *target,
 		modify_begin_copy(mtstate, target);
 }
 
+/*
+ * Refuses a row that a view's check option or a policy of the partitioned table
+ * forbids.  The executor checks the former after the insertion, when a message
+ * may be out already, and the latter not at all for foreign tables.
+ */
+static void
+check_options(ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
+{
+	if (target->ri_WithCheckOptions == NIL)
+		return;
+	ExecWithCheckOptions(WCO_RLS_INSERT_CHECK, target, slot, estate);
+	ExecWithCheckOptions(WCO_VIEW_CHECK, target, slot, estate);
+}
+
 TupleTableSlot *
 modify_insert(EState *estate, ResultRelInfo *target,
 			  TupleTableSlot *slot, TupleTableSlot *planSlot)
 {
 	StreamModify *modify = target->ri_FdwState;
-	const StreamMessage *message = stream_encode(modify->encoder, slot);
+	const StreamMessage *message;
 
+	check_options(target, slot, estate);
+	message = stream_encode(modify->encoder, slot);
 	if (modify->writer == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(modify->context);

@@ -23,6 +23,7 @@
 #include "pgtime.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/json.h"
 #include "utils/timestamp.h"
 
 #include "source/decode.h"
@@ -251,6 +252,7 @@ number_timestamp(DecodeColumn *column, const JsonField *field, Datum *result)
 	int32		places = column->unit == USECS_PER_SEC ? 6 : column->unit == 1 ? 0 : 3;
 	int64		usecs;
 
+	/* 20261120 may be a date, or seconds */
 	if (column->unit == 0)
 		return ERRCODE_INVALID_DATETIME_FORMAT;
 	if (!number_scaled(field, places, &usecs) ||
@@ -261,6 +263,19 @@ number_timestamp(DecodeColumn *column, const JsonField *field, Datum *result)
 		return ERRCODE_DATETIME_VALUE_OUT_OF_RANGE;
 	*result = TimestampGetDatum(usecs);
 	return 0;
+}
+
+/* What a domain's input function is given; text holds MAXDATELEN + 1 bytes. */
+int
+number_timestamp_text(DecodeColumn *column, const JsonField *field, char *text)
+{
+	static const int utc = 0;
+	Datum		timestamp;
+	int			sqlstate = number_timestamp(column, field, &timestamp);
+
+	if (sqlstate == 0)
+		(void) JsonEncodeDateTime(text, timestamp, column->base, &utc);
+	return sqlstate;
 }
 
 /*

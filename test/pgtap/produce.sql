@@ -107,11 +107,22 @@ INSERT INTO domain_keys VALUES (11, '\x00ff5c78'), (12, '\x'), (13, NULL);
 INSERT INTO doc_keys VALUES (14, '{"a": [1.50, "\\x"]}'), (15, '"x"');
 SELECT results_eq('SELECT n, key::bytea FROM domain_keys WHERE n BETWEEN 11 AND 13 ORDER BY n', $$VALUES (11, '\x00ff5c78'::bytea), (12, '\x'), (13, NULL)$$, 'keys of a domain over bytea');
 SELECT results_eq('SELECT n, key::jsonb FROM doc_keys WHERE n IN (14, 15) ORDER BY n', $$VALUES (14, '{"a": [1.50, "\\x"]}'::jsonb), (15, '"x"')$$, 'and over jsonb');
+CREATE DOMAIN number AS int;
+CREATE FOREIGN TABLE domain_part (n int, part number OPTIONS (metadata 'partition')) SERVER produce OPTIONS (topic 'produce_meta');
+SELECT throws_ok(q, 'HV004', 'column "part" must be of type integer to take this metadata', 'no partition of a domain: ' || q)
+    FROM unnest(ARRAY['SELECT part FROM domain_part', 'INSERT INTO domain_part (n) VALUES (1)']) q;
 SELECT throws_ok('INSERT INTO domain_keys (part) VALUES (4294967296)', '22003', NULL, 'no partition has such a number');
 SET TimeZone = 'America/New_York';
 CREATE FOREIGN TABLE time_keys (n int, key timestamptz OPTIONS (metadata 'key')) SERVER produce OPTIONS (topic 'produce_meta');
 INSERT INTO time_keys VALUES (5, '2026-01-01 00:00:00+00');
 RESET TimeZone;
+CREATE DOMAIN day AS timestamptz(0) CHECK (VALUE >= '2000-01-01 00:00Z');
+CREATE FOREIGN TABLE unit_keys (n int, key timestamptz OPTIONS (metadata 'key', unit 'ms'), at day OPTIONS (unit 'ms'), local timestamp OPTIONS (unit 's'))
+    SERVER produce OPTIONS (topic 'produce_meta', on_error 'ignore');
+INSERT INTO unit_keys VALUES (16, '2026-01-01 00:00:00.5+00', '2026-01-01 00:00:01.6+00', '2026-01-01 00:00:01'), (17, 'infinity', 'infinity', '-infinity'), (18, NULL, NULL, NULL);
+SELECT results_eq('SELECT n, key FROM byte_keys WHERE n IN (16, 17) ORDER BY n', $$VALUES (16, '1767225600500'::bytea), (17, 'infinity')$$, 'a key with a unit');
+SELECT results_eq('SELECT n, key, at::timestamptz, local FROM unit_keys WHERE n BETWEEN 16 AND 18 ORDER BY n', $$VALUES (16, '2026-01-01 00:00:00.5+00'::timestamptz, '2026-01-01 00:00:02+00'::timestamptz, '2026-01-01 00:00:01'::timestamp),
+    (17, 'infinity', 'infinity', '-infinity'), (18, NULL, NULL, NULL)$$, 'is read back, and so is a domain with one');
 SELECT is((SELECT key FROM byte_keys WHERE n = 5), '2026-01-01T00:00:00+00:00', 'a key is the same text for everybody');
 CREATE FOREIGN TABLE field_keys (n int, id int OPTIONS (metadata 'key', path 'id'), city text OPTIONS (metadata 'key', path 'place.city'), key text OPTIONS (metadata 'key'))
     SERVER produce OPTIONS (topic 'produce_meta');
@@ -132,6 +143,7 @@ SELECT matches(:'line'::text, 'a=b,a=NULL,bin=.*,text=\\x41,é= 1580608922567 {"
 SELECT throws_ok($$INSERT INTO meta (headers) VALUES ('1')$$, '22023', NULL, 'no headers');
 SELECT throws_ok($$INSERT INTO meta (headers) VALUES ('["x"]')$$, '22023', NULL, 'no header');
 SELECT throws_ok($$INSERT INTO meta (headers) VALUES ('[{"value": "x"}]')$$, '22023', NULL, 'no name of a header');
+SELECT throws_ok($$INSERT INTO meta (headers) VALUES ('{"\\x00ff": 1}')$$, '22023', 'name of a header of a message must not hold a zero byte', 'a name that librdkafka would cut off');
 SELECT throws_ok('INSERT INTO meta (part) VALUES (7)', '22003', 'partition 7 of Kafka topic "produce_meta" does not exist', 'no such partition');
 SELECT throws_ok('INSERT INTO meta (part) VALUES (-1)', '22003', NULL, 'nor that one');
 SELECT throws_ok($$INSERT INTO meta (at) VALUES ('infinity')$$, '22008', NULL, 'no such timestamp');
@@ -183,6 +195,9 @@ SELECT throws_ok('TRUNCATE sales', '0A000', NULL, 'no TRUNCATE');
 CREATE VIEW sales_view AS SELECT id, source FROM sales;
 INSERT INTO sales_view VALUES (1, 'through a view');
 SELECT is((SELECT count(*) FROM sales WHERE source = 'through a view'), 1::bigint, 'through a view');
+CREATE VIEW cheap AS SELECT id, price FROM sales WHERE price < 10 WITH CHECK OPTION;
+SELECT throws_ok('INSERT INTO cheap SELECT i, 5 + i FROM generate_series(1, 9) i', '44000', NULL, 'a view with a check option');
+SELECT lives_ok('INSERT INTO cheap VALUES (1, 9)', 'which this keeps to');
 
 -- rights
 CREATE ROLE produce_writer;
@@ -219,6 +234,14 @@ INSERT INTO logs VALUES (1, '2025-01-01'), (2, '2026-01-01'), (3, '2026-02-01');
 SELECT results_eq('SELECT n FROM logs_new ORDER BY n', 'VALUES (2), (3)', 'rows that are routed');
 \copy logs from program 'printf "4\t2025-06-06\n5\t2026-06-06\n"'
 SELECT set_eq('SELECT n FROM logs_new', 'VALUES (2), (3), (5)', 'COPY routes, too');
+ALTER TABLE logs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY small ON logs WITH CHECK (n < 100);
+GRANT SELECT, INSERT ON logs TO produce_writer;
+SET ROLE produce_writer;
+SELECT throws_ok($$INSERT INTO produce.logs VALUES (100, '2026-06-06')$$, '42501', 'new row violates row-level security policy for table "logs"', 'policies hold for rows that are routed');
+SELECT lives_ok($$INSERT INTO produce.logs VALUES (6, '2026-06-06')$$, 'which this keeps to');
+RESET ROLE;
+SELECT set_eq('SELECT n FROM logs_new', 'VALUES (2), (3), (5), (6)', 'nothing else was written');
 
 -- what can go wrong
 CREATE FOREIGN TABLE small (n int, t text) SERVER produce OPTIONS (topic 'produce_small');
