@@ -32,8 +32,12 @@
 #include "view/identity.h"
 #include "view/view.h"
 
-/* Between view_enter and view_leave, unless there was an error. */
-static bool entered = false;
+/*
+ * Between view_enter and view_leave: a bit of the security context that is none of
+ * PostgreSQL's own.  So it holds in whatever functions do, other views' computations
+ * included, and aborts put it back.
+ */
+#define ACTING_FOR_VIEW		(1 << 30)
 
 /* Kept settings come from kappa.views, which only superusers can write. */
 static void
@@ -55,8 +59,11 @@ identity_check_function(Oid function)
 		F_PG_ADVISORY_UNLOCK_SHARED_INT8, F_PG_ADVISORY_UNLOCK_SHARED_INT4_INT4,
 		F_PG_ADVISORY_UNLOCK_ALL,
 	};
+	Oid			userid;
+	int			sec_context;
 
-	if (!entered || !InSecurityRestrictedOperation())
+	GetUserIdAndSecContext(&userid, &sec_context);
+	if (!(sec_context & ACTING_FOR_VIEW))
 		return;
 	for (int i = 0; i < lengthof(session_locks); i++)
 		if (function == session_locks[i])
@@ -88,14 +95,12 @@ view_enter(const ContinuousView *cv, ViewIdentity *save)
 		apply_setting("log_min_messages", "fatal");
 
 	SetUserIdAndSecContext(cv->owner,
-						   save->sec_context | SECURITY_RESTRICTED_OPERATION);
-	entered = true;
+						   save->sec_context | SECURITY_RESTRICTED_OPERATION | ACTING_FOR_VIEW);
 }
 
 void
 view_leave(const ViewIdentity *save)
 {
-	entered = false;
 	AtEOXact_GUC(false, save->guc_level);
 	SetUserIdAndSecContext(save->userid, save->sec_context);
 }

@@ -61,9 +61,12 @@ check_write(Oid relid)
 static bool
 check_permissions(CHECK_PERMISSIONS_PARAMETERS)
 {
+	bool		by_batch = started_by_batch;
 	ListCell   *lc;
 
-	if (!started_by_batch)
+	/* What functions execute while the statement is being started is not the batch's. */
+	started_by_batch = false;
+	if (!by_batch)
 		foreach(lc, permissions)
 		{
 			RTEPermissionInfo *info = lfirst(lc);

@@ -1,7 +1,7 @@
 -- Functions of a view's owner that try what they must not: with the worker's rights, its session,
 -- its locks, other people's time, or the server's log.  What becomes of the view, and that others go on.
 \ir ../lib/pgtap.psql
-SELECT plan(84);
+SELECT plan(89);
 CREATE SCHEMA hostile;
 SET search_path = hostile, public;
 \! topic create hostile 2
@@ -59,6 +59,7 @@ INSERT INTO tries (name, status, error, body) VALUES
 ('advisory', 'failed', 'pg_advisory_lock.*42501', 'PERFORM pg_advisory_lock(4711)'),
 ('try_advisory', 'failed', 'pg_try_advisory_lock.*42501', 'PERFORM pg_try_advisory_lock(47, 11)'),
 ('unlocks', 'failed', 'pg_advisory_unlock_all.*42501', 'PERFORM pg_advisory_unlock_all()'),
+('verifies_first', 'failed', 'pg_advisory_unlock_all.*42501', $$PERFORM count(*) FROM kappa.verify('hostile.plain'); PERFORM pg_advisory_unlock_all()$$),
 ('terminates', 'failed', '42501', 'PERFORM pg_terminate_backend(pg_backend_pid())'),
 ('cancels', 'failed', '42501', 'PERFORM pg_cancel_backend(pg_backend_pid())'),
 ('recurses', 'live', NULL, 'RETURN hostile.f_recurses($1)'),
@@ -72,6 +73,7 @@ INSERT INTO tries (name, status, error, body) VALUES
 ('talks', 'live', NULL, $$RAISE WARNING 'palaver %', $1; RAISE LOG 'palaver %', $1; RAISE NOTICE 'palaver %', $1$$),
 ('transaction_lock', 'live', NULL, 'PERFORM pg_advisory_xact_lock(4712)');
 SET ROLE ho_owner;
+CREATE CONTINUOUS VIEW plain AS SELECT count(*) AS c FROM sales;
 SELECT view_over(name, 'BEGIN ' || body || '; RETURN 1; END') FROM tries ORDER BY id \g /dev/null
 CREATE CONTINUOUS VIEW names AS SELECT count(('palaver ' || item)::regclass) AS c FROM sales;
 CREATE CONTINUOUS VIEW parses AS SELECT count(to_tsquery('palaver ' || item)) AS c FROM sales;
@@ -88,6 +90,13 @@ SELECT is_empty('SELECT * FROM written', 'nothing was written');
 SELECT is_empty($$SELECT application_name FROM pg_stat_activity WHERE application_name = 'hacked'$$, 'no setting sticks');
 SELECT is_empty($$SELECT error FROM kappa.continuous_views WHERE error ~ 'palaver' UNION ALL SELECT last_error FROM kappa.stat_views WHERE last_error ~ 'palaver'$$,
 	'words of functions are quoted nowhere');
+
+-- What is forbidden to a view's functions is so no longer when one of them has failed.
+SELECT kappa.wait('settings', '60s') \g /dev/null
+CREATE OR REPLACE FUNCTION f_settings(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RAISE 'not now'; END$$;
+SELECT throws_ok($$SELECT kappa.verify('settings')$$, 'P0001', 'not now', 'a function that fails in kappa.verify');
+SELECT lives_ok('CREATE MATERIALIZED VIEW locked AS SELECT pg_try_advisory_lock(4713), pg_advisory_unlock(4713)',
+	'a security-restricted operation of somebody else''s after it');
 
 -- A function that never returns: pause and DROP do not wait for it.
 SET ROLE ho_owner;
@@ -124,6 +133,31 @@ SELECT is_empty($$SELECT * FROM kappa.stat_views WHERE schemaname = 'hostile'$$,
 SELECT throws_ok(format('SELECT kappa.%s(''hostile.bystander'')', f), '42501', NULL, f || ' is not for strangers')
 FROM unnest('{pause,resume,wait,watermark,verify,retry,discard,reset_stats}'::text[]) f;
 RESET ROLE;
+
+-- What is evaluated while a batch's statement is being started may write to no view either.
+SET ROLE ho_owner;
+CREATE TABLE parts (k int) PARTITION BY LIST (k);
+CREATE TABLE part PARTITION OF parts FOR VALUES IN (1);
+INSERT INTO parts VALUES (1);
+CREATE FUNCTION prune() RETURNS int STABLE LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION tamper() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE (SELECT format('UPDATE %s SET count = 0', oid::regclass) FROM pg_class WHERE relname LIKE 'pruned%state');
+END $$;
+CREATE CONTINUOUS VIEW pruned AS SELECT count(*) AS c FROM hostile.sales JOIN parts ON k = prune();
+SELECT kappa.wait('pruned', '60s') \g /dev/null
+CREATE OR REPLACE FUNCTION prune() RETURNS int STABLE LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		PERFORM tamper();
+	EXCEPTION WHEN OTHERS THEN NULL;
+	END;
+	RETURN 1;
+END $$;
+RESET ROLE;
+\! echo '{"machine": 1}' | kcat -P -b $KAPPA_BROKER -t hostile
+SELECT kappa.wait('pruned', '60s') \g /dev/null
+SELECT is((SELECT c FROM pruned), 201::bigint, 'a partition is chosen by a function that writes to the view''s rows');
 
 SELECT * FROM finish();
 SET client_min_messages = error;
