@@ -169,10 +169,12 @@ is_recent(TimestampTz at)
 static void
 replace_offsets(int64 **place, const int64 *offsets, int n)
 {
+	int64	   *copy = MemoryContextAlloc(known_context, (n + 1) * sizeof(int64));
+
+	memcpy(copy, offsets, n * sizeof(int64));
 	if (*place)
 		pfree(*place);
-	*place = MemoryContextAlloc(known_context, (n + 1) * sizeof(int64));
-	memcpy(*place, offsets, n * sizeof(int64));
+	*place = copy;
 }
 
 static void
@@ -183,9 +185,10 @@ remember_extent(const Stream *stream, Oid userid, const LogExtent *extent)
 	/* Offsets of times are for as many partitions. */
 	if (extent->npartitions != log->extent.npartitions)
 		log->from.learnt = log->to.learnt = 0;
-	log->extent.npartitions = extent->npartitions;
+	log->extent.npartitions = -1;
 	replace_offsets(&log->extent.first, extent->first, extent->npartitions);
 	replace_offsets(&log->extent.end, extent->end, extent->npartitions);
+	log->extent.npartitions = extent->npartitions;
 	log->learnt = GetCurrentTimestamp();
 	log->failed = 0;
 }
@@ -223,10 +226,11 @@ unlink_spare(void *arg)
 	nspares--;
 }
 
+/* It outlives the subtransaction that asks, but not if opening it fails. */
 static SpareReader *
 open_spare(const Stream *stream, Oid userid)
 {
-	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "pg_kappa spare reader",
+	MemoryContext context = AllocSetContextCreate(CurTransactionContext, "pg_kappa spare reader",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	SpareReader *spare = palloc0(sizeof(SpareReader));
@@ -238,6 +242,7 @@ open_spare(const Stream *stream, Oid userid)
 	spare->opened = GetCurrentTimestamp();
 	spare->reader = stream_reader_open(stream, userid, READ_AHEAD_BYTES);
 	MemoryContextSwitchTo(oldcontext);
+	MemoryContextSetParent(context, TopTransactionContext);
 
 	if (nspares == MAX_SPARES)
 		MemoryContextDelete(dlist_head_element(SpareReader, node, &spares)->context);
@@ -318,12 +323,12 @@ extent_ask(LogExtent *extent, const Stream *stream, Oid userid,
 	n = stream_reader_partitions(reader, timeout_ms);
 	if (n < 0)
 		return false;
-	extent->npartitions = n;
 	extent->first = palloc((n + 1) * sizeof(int64));
 	extent->end = palloc((n + 1) * sizeof(int64));
 	if (!stream_reader_offsets(reader, n, extent->first, extent->end,
 							   time_left(start, timeout_ms)))
 		return false;
+	extent->npartitions = n;
 	remember_extent(stream, userid, extent);
 	return true;
 }
@@ -476,8 +481,9 @@ extent_learn(LogExtent *extent, Oid relid, Oid userid, int timeout_ms)
 	char	   *failure;
 
 	if (extent_is_away(relid, userid))
-		return pstrdup("the broker did not answer a moment ago");
-	failure = attempt(ask, &question);
+		failure = pstrdup("the broker did not answer a moment ago");
+	else
+		failure = attempt(ask, &question);
 	*extent = question.extent;
 	return failure ? failure : question.trouble;
 }

@@ -33,7 +33,8 @@ extern StreamReader *extent_reader(const Stream *stream, Oid userid);
 
 /*
  * Asks for everything that the log holds.  False: not within timeout_ms, see
- * stream_reader_state().  The answer is remembered for estimates.
+ * stream_reader_state(), and npartitions is left alone.  The answer is remembered
+ * for estimates.
  */
 extern bool extent_ask(LogExtent *extent, const Stream *stream, Oid userid,
 					   StreamReader *reader, int timeout_ms);
@@ -62,8 +63,8 @@ extern bool extent_foresee(Oid relid, Oid userid, const SeekBounds *bounds,
 						   ExtentForecast *forecast);
 
 /*
- * Asks for everything that the log holds.  NULL, or why it could not be learnt;
- * no errors but for interrupts.
+ * Asks for everything that the log holds.  NULL, or why it could not be learnt,
+ * and then there are no partitions; no errors but for interrupts.
  */
 extern char *extent_learn(LogExtent *extent, Oid relid, Oid userid, int timeout_ms);
 

@@ -75,6 +75,19 @@ ALTER FOREIGN TABLE messages OPTIONS (SET topic 'estimates');
 SELECT is(expected('SELECT n FROM messages'), 5500, 'and back');
 
 -- planning does not fail for what execution would not meet
+CREATE SERVER estimates_refused FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers :'broker', receive_message_max_bytes '1000');
+CREATE FOREIGN TABLE refused (n int) SERVER estimates_refused OPTIONS (topic 'estimates');
+CREATE FUNCTION refusals(tries int) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. tries LOOP
+        BEGIN
+            EXECUTE 'SELECT * FROM refused';
+        EXCEPTION WHEN OTHERS THEN
+            RETURN NEXT SQLSTATE;
+        END;
+    END LOOP;
+END $$;
+SELECT results_eq('SELECT DISTINCT refusals(100)', $$VALUES ('HV00L')$$, 'many that librdkafka refuses to open, in one transaction');
 CREATE FOREIGN TABLE odd (n int) SERVER estimates OPTIONS (topic 'estimates', event_time 'm');
 SELECT is_empty('SELECT * FROM odd LIMIT 0', 'never opened');
 SELECT throws_ok('SELECT * FROM odd', '42703', NULL, 'opened');
@@ -141,5 +154,5 @@ SELECT is((SELECT sum(c)::int FROM groups), 5500, 'its rows');
 SELECT * FROM finish();
 SET client_min_messages = error;
 DROP SCHEMA estimates CASCADE;
-DROP SERVER estimates;
+DROP SERVER estimates, estimates_refused;
 DROP ROLE estimates_reader;
