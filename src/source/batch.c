@@ -87,10 +87,9 @@ message_batch_shrink(MessageBatch *batch)
 		pfree(memory->blocks[--memory->nblocks]);
 	if (batch->capacity > INITIAL_MESSAGES)
 	{
-		pfree(batch->messages);
-		batch->messages = MemoryContextAlloc(batch->context,
-											 INITIAL_MESSAGES * sizeof(StreamMessage));
 		batch->capacity = INITIAL_MESSAGES;
+		batch->messages = repalloc_huge(batch->messages,
+										INITIAL_MESSAGES * sizeof(StreamMessage));
 	}
 }
 
@@ -115,9 +114,9 @@ batch_alloc(BatchMemory *memory, Size size)
 		{
 			if (memory->nblocks == memory->block_capacity)
 			{
-				memory->block_capacity *= 2;
 				memory->blocks = repalloc(memory->blocks,
-										  memory->block_capacity * sizeof(char *));
+										  2 * memory->block_capacity * sizeof(char *));
+				memory->block_capacity *= 2;
 			}
 			memory->blocks[memory->nblocks] = MemoryContextAlloc(context, BLOCK_SIZE);
 			memory->nblocks++;
@@ -200,9 +199,12 @@ message_batch_positions(MessageBatch *batch, int n)
 
 	if (n > memory->position_capacity)
 	{
+		StreamPosition *positions = MemoryContextAlloc(batch->context,
+													   n * sizeof(StreamPosition));
+
 		if (batch->positions)
 			pfree(batch->positions);
-		batch->positions = MemoryContextAlloc(batch->context, n * sizeof(StreamPosition));
+		batch->positions = positions;
 		memory->position_capacity = n;
 	}
 	batch->npositions = n;
