@@ -205,6 +205,7 @@ names_objects(Oid typid)
 			return false;
 	}
 }
+
 static bool
 is_datetime(Oid typid)
 {
