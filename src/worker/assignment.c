@@ -100,6 +100,17 @@ find_consumer(int id)
 	return NULL;
 }
 
+/* Views may be renamed. */
+static void
+set_name(Consumer *consumer, const char *name)
+{
+	char	   *copy = MemoryContextStrdup(TopMemoryContext, name);
+
+	if (consumer->name)
+		pfree(consumer->name);
+	consumer->name = copy;
+}
+
 static void
 keep_consumer(const ContinuousView *cv)
 {
@@ -113,11 +124,11 @@ keep_consumer(const ContinuousView *cv)
 		consumer->id = cv->consumer;
 		consumer->view = cv->view;
 		consumer->generation = cv->generation;
-		consumer->name = MemoryContextStrdup(TopMemoryContext, cv->name);
 		consumer->batch_limit = worker_batch_rows;
 		dlist_push_tail(&worker_consumers, &consumer->node);
 		worker_nconsumers++;
 	}
+	set_name(consumer, cv->name);
 
 	/* kappa.resume takes notes away; and one may not have been written at all. */
 	consumer->trouble = cv->error != NULL;

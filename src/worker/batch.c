@@ -186,9 +186,10 @@ apply_in_transaction(BatchWork *work)
 
 	/*
 	 * The stream may have changed before it was locked, and after this pass
-	 * of the main loop looked: a decoder for other columns must not be used.
+	 * of the main loop looked, or could not look: a decoder for other columns
+	 * must not be used.
 	 */
-	if (result == BATCH_DONE && worker_options_in_doubt() &&
+	if (result == BATCH_DONE && (worker_options_in_doubt() || consumer->check_options) &&
 		consumer_differs_from_catalog(consumer))
 		result = BATCH_REREAD;
 	if (result != BATCH_DONE)

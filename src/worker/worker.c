@@ -323,6 +323,9 @@ run_gathering(Consumer *consumer, TimestampTz now)
 		gather_until = TimestampTzPlusMilliseconds(now, GATHER_MS);
 		gather_ms = 0;
 		message_batch_reset(large_batch);
+
+		/* Even if it never gets as far as being applied. */
+		give_back_at = TimestampTzPlusMilliseconds(gather_until, KEEP_MEMORY_MS);
 	}
 
 	before = large_batch->count;
@@ -368,6 +371,8 @@ bring_up(Consumer *consumer)
 			return;
 	}
 	consumer_advance(consumer, live_batch);
+	if (consumer->state == CONSUMER_CLOSED)
+		forget_wait_set();
 }
 
 static bool
