@@ -176,7 +176,7 @@ hint_failure(rd_kafka_resp_err_t err)
 	switch (err)
 	{
 		case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-			return errhint("The limits are the topic's max.message.bytes and the stream's option message_max_bytes.");
+			return errhint("The limits are the stream's option message_max_bytes and the topic's max.message.bytes, which holds for a batch of messages, too: see option batch_size.");
 		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
 			return errhint("The broker's authorizer must allow WRITE on the topic; before Kafka 2.8 also IDEMPOTENT_WRITE on the cluster.");
 		default:

@@ -91,6 +91,29 @@ option_check_format(const char *name, const char *value)
 				 errhint("The format of streams is \"json\".")));
 }
 
+static void
+option_context(void *arg)
+{
+	errcontext("option \"%s\"", (char *) arg);
+}
+
+/* What a type's input function makes of the value. */
+static Datum
+read_value(PGFunction input, const char *name, const char *value)
+{
+	ErrorContextCallback callback;
+	Datum		result;
+
+	callback.callback = option_context;
+	callback.arg = unconstify(char *, name);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	result = DirectFunctionCall3(input, CStringGetDatum(value),
+								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	error_context_stack = callback.previous;
+	return result;
+}
+
 int64
 option_microseconds(const char *name, const char *value)
 {
@@ -101,9 +124,7 @@ option_microseconds(const char *name, const char *value)
 	if (strcmp(name, "watermark_max_ahead") == 0 && pg_strcasecmp(value, "none") == 0)
 		return NO_MAX_AHEAD;
 
-	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(value),
-													 ObjectIdGetDatum(InvalidOid),
-													 Int32GetDatum(-1)));
+	interval = DatumGetIntervalP(read_value(interval_in, name, value));
 	if (interval->month != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
@@ -139,7 +160,7 @@ option_check_on_error(const char *name, const char *value)
 int64
 option_count(const char *name, const char *value)
 {
-	int64		count = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(value)));
+	int64		count = DatumGetInt64(read_value(int8in, name, value));
 
 	if (count <= 0)
 		ereport(ERROR,

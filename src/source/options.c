@@ -244,7 +244,20 @@ place_name(int place)
 	}
 }
 
-/* The option of place whose name is most like the given one, if one is. */
+/* Is the name the last words of the other one? */
+static bool
+ends_with(const char *whole, const char *name)
+{
+	size_t		start = strlen(whole) - strlen(name);
+
+	return strlen(whole) > strlen(name) && whole[start - 1] == '_' &&
+		strcmp(whole + start, name) == 0;
+}
+
+/*
+ * The option of place whose name is most like the given one, if one is; else the
+ * shortest one whose last words it is, such as sasl_password for password.
+ */
 static const char *
 closest_name(int place, const char *name)
 {
@@ -268,6 +281,14 @@ closest_name(int place, const char *name)
 			best = distance;
 			closest = rules[i].name;
 		}
+	}
+	if (closest != NULL)
+		return closest;
+	for (int i = 0; i < lengthof(rules); i++)
+	{
+		if ((rules[i].flags & place) && ends_with(rules[i].name, name) &&
+			(closest == NULL || strlen(rules[i].name) < strlen(closest)))
+			closest = rules[i].name;
 	}
 	return closest;
 }
@@ -297,16 +318,21 @@ raise_unknown(int place, const char *name)
 static void
 raise_misplaced(const OptionRule *rule, int place)
 {
-	int			right = SERVER;
+	static const int places[] = {SERVER, MAPPING, TABLE, COLUMN};
+	StringInfoData list;
 
-	while ((rule->flags & right) == 0)
-		right <<= 1;
+	initStringInfo(&list);
+	for (int i = 0; i < lengthof(places); i++)
+	{
+		if (rule->flags & places[i])
+			appendStringInfo(&list, "%s%s", list.len > 0 ? " and of " : "", place_name(places[i]));
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("option \"%s\" is not an option of %s", rule->name, place_name(place)),
 			 rule->flags & SECRET
 			 ? errdetail("It is a secret, and these options can be read by everybody.") : 0,
-			 errhint("It is an option of %s.", place_name(right))));
+			 errhint("It is an option of %s.", list.data)));
 }
 
 static char *

@@ -250,6 +250,8 @@ ALTER FOREIGN TABLE small OPTIONS (ADD message_max_bytes '2000');
 SELECT throws_ok($$INSERT INTO small VALUES (1, repeat('x', 3000))$$, '54000', NULL, 'larger than the stream allows');
 SELECT lives_ok($$INSERT INTO small VALUES (1, repeat('x', 1000))$$, 'not too large');
 SELECT is((SELECT count(*) FROM small), 1::bigint, 'one of three');
+ALTER FOREIGN TABLE small OPTIONS (ADD batch_size '10000');
+SELECT lives_ok('INSERT INTO small SELECT i, md5(i::text) FROM generate_series(1, 1000) i', 'batches no larger than the topic allows');
 CREATE FOREIGN TABLE huge (n int, t text) SERVER produce OPTIONS (topic 'produce_small', message_max_bytes '100000000');
 SELECT throws_ok($$INSERT INTO huge VALUES (1, repeat('x', 70000000))$$, '54000', NULL, 'larger than what the producer can queue');
 CREATE FOREIGN TABLE missing (n int) SERVER produce OPTIONS (topic 'produce_missing');

@@ -71,6 +71,8 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER options_broker OPTIONS (sasl_kerbero
 
 -- user mappings
 CREATE USER MAPPING FOR CURRENT_USER SERVER options_broker OPTIONS (sasl_usename 'u');
+CREATE USER MAPPING FOR CURRENT_USER SERVER options_broker OPTIONS (username 'u', password 'secret');
+CREATE USER MAPPING FOR CURRENT_USER SERVER options_broker OPTIONS (password 'secret');
 CREATE USER MAPPING FOR CURRENT_USER SERVER options_broker OPTIONS (bootstrap_servers 'elsewhere:9092');
 CREATE USER MAPPING FOR CURRENT_USER SERVER options_broker OPTIONS (sasl_username 'u', security_protocol 'ssl');
 CREATE USER MAPPING FOR CURRENT_USER SERVER options_broker OPTIONS (sasl_username 'u', sasl_password 'secret');
@@ -88,6 +90,8 @@ CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker OPTIONS (topic
 CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker OPTIONS (topic 'x', on_error 'panic');
 CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker OPTIONS (topic 'x', reject_limit '10');
 CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker OPTIONS (topic 'x', on_error 'ignore', reject_limit '0');
+CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker OPTIONS (topic 'x', on_error 'ignore', reject_limit 'none');
+CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker OPTIONS (topic 'x', sasl_username 'u');
 CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker OPTIONS (topic 'x', fetch_max_bytes '1');
 CREATE FOREIGN TABLE options_stream (n int) SERVER options_broker
     OPTIONS (topic 'x', format 'json', event_time 'sold_at', watermark_delay '10 seconds', watermark_max_ahead 'none',
