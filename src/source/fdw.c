@@ -26,6 +26,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
+#include "optimizer/prep.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
 
@@ -145,9 +146,57 @@ get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 															  baserel->lateral_referencers));
 }
 
+static bool
+has_whole_row(Node *node, Index relid)
+{
+	Bitmapset  *used = NULL;
+
+	pull_varattnos(node, relid, &used);
+	return bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, used);
+}
+
+/*
+ * Is the whole row there for no other reason than that PostgreSQL keeps it, to
+ * evaluate UPDATE .. FROM or SELECT .. FOR UPDATE again if the row of a table has
+ * changed meanwhile?  That takes the same columns as evaluating it at first.
+ */
+static bool
+is_row_only_kept(PlannerInfo *root, RelOptInfo *baserel)
+{
+	PlanRowMark *mark = get_plan_rowmark(root->rowMarks, baserel->relid);
+	RelOptInfo *parent;
+	Relids		joins;
+	char	   *kept;
+	ListCell   *lc;
+
+	if (mark == NULL)
+		return false;
+
+	/* of a partition, the query names the parent */
+	parent = find_base_rel(root, mark->prti);
+	joins = parent->attr_needed[InvalidAttrNumber - parent->min_attr];
+	if (!bms_is_subset(joins, bms_make_singleton(0)))
+		return false;
+	foreach(lc, baserel->baserestrictinfo)
+	{
+		if (has_whole_row((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid))
+			return false;
+	}
+	kept = psprintf("wholerow%u", mark->rowmarkId);
+	foreach(lc, root->processed_tlist)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (!(entry->resjunk && entry->resname && strcmp(entry->resname, kept) == 0) &&
+			has_whole_row((Node *) entry->expr, mark->prti))
+			return false;
+	}
+	return !has_whole_row((Node *) root->parse->returningList, mark->prti);
+}
+
 /* The columns that the query needs of the stream, as a list of numbers. */
 static List *
-used_columns(RelOptInfo *baserel, Oid relid)
+used_columns(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 {
 	Bitmapset  *used = NULL;
 	List	   *columns = NIL;
@@ -159,7 +208,8 @@ used_columns(RelOptInfo *baserel, Oid relid)
 	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &used);
 	foreach(lc, baserel->baserestrictinfo)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid, &used);
-	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	whole_row = bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, used) &&
+		!is_row_only_kept(root, baserel);
 
 	relation = table_open(relid, NoLock);
 	tupdesc = RelationGetDescr(relation);
@@ -186,7 +236,7 @@ get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid relid, ForeignPath *path,
 							extract_actual_clauses(clauses, false),
 							baserel->relid,
 							seek_exprs(terms),
-							list_make2(used_columns(baserel, relid), seek_private(terms)),
+							list_make2(used_columns(root, baserel, relid), seek_private(terms)),
 							NIL, NIL,
 							outer_plan);
 }

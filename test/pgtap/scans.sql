@@ -85,6 +85,41 @@ SELECT is((SELECT count(*) FROM (SELECT n FROM short UNION ALL SELECT n FROM lon
 SELECT is((SELECT count(*) FROM (SELECT 1 FROM short_copy c JOIN short s USING (p, o) WHERE c.n = s.n FOR UPDATE OF c) x), 3000::bigint,
     'rows of a table are locked');
 
+-- what PostgreSQL keeps of a stream's row for a statement that changes or locks rows of a table is what the statement uses
+\! topic create scans_rows 1
+\! printf '{"n":1,"price":1}\n{"n":2,"price":"much"}\n' | kcat -P -b $KAPPA_BROKER -t scans_rows
+CREATE FOREIGN TABLE rows (n int, price int, p int OPTIONS (metadata 'partition')) SERVER scans OPTIONS (topic 'scans_rows');
+CREATE TABLE target (id int PRIMARY KEY, x int);
+INSERT INTO target VALUES (1, 0), (2, 0);
+SELECT lives_ok(q, q) FROM unnest(ARRAY['UPDATE target SET x = x + n FROM rows WHERE id = n', 'UPDATE target SET x = x - n FROM rows WHERE id = n RETURNING n',
+    'SELECT x FROM target JOIN rows ON id = n FOR UPDATE', 'MERGE INTO target USING rows ON id = n WHEN MATCHED THEN DO NOTHING']) q;
+SELECT throws_ok(q, '22P02', 'column "price": invalid value for type integer', q) FROM unnest(ARRAY['UPDATE target SET x = price FROM rows WHERE id = n',
+    'UPDATE target SET x = 0 FROM rows WHERE id = n RETURNING rows', 'SELECT rows FROM target JOIN rows ON id = n FOR UPDATE', 'SELECT x FROM target JOIN rows ON id = n ORDER BY rows FOR UPDATE',
+    'SELECT x FROM target JOIN rows ON id = n WHERE rows IS NOT NULL FOR UPDATE', 'SELECT x FROM target JOIN rows ON id = n AND target::text <> rows::text FOR UPDATE']) q;
+CREATE TABLE tree (n int, price int, p int) PARTITION BY LIST (p);
+ALTER TABLE tree ATTACH PARTITION rows FOR VALUES IN (0);
+SELECT lives_ok('UPDATE target SET x = 0 FROM tree WHERE id = n', 'a partition');
+SELECT throws_ok('UPDATE target SET x = 0 FROM tree WHERE id = n RETURNING tree', '22P02', NULL, 'the whole row of one');
+ALTER TABLE tree DETACH PARTITION rows;
+CREATE FUNCTION await(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    ok boolean;
+BEGIN
+    FOR i IN 1 .. 600 LOOP
+        EXECUTE query INTO ok;
+        EXIT WHEN ok;
+        PERFORM pg_stat_clear_snapshot(), pg_sleep(0.1);
+    END LOOP;
+    RETURN ok;
+END $$;
+BEGIN;
+UPDATE target SET x = 1000 WHERE id = 2;
+\! PGAPPNAME=scans_other psql -Xqd kappa_test -c 'UPDATE scans.target SET x = x + n FROM scans.rows WHERE id = n' &
+SELECT ok(await($$SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE application_name = 'scans_other'$$), 'it waits');
+COMMIT;
+SELECT ok(await($$SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'scans_other'$$), 'and goes on');
+SELECT results_eq('SELECT id, x FROM target ORDER BY id', 'VALUES (1, 1), (2, 1002)', 'one that waited for another to change a row');
+
 -- a join with few rows by metadata columns seeks, again for each row
 CREATE TABLE want (p int, o bigint, n int);
 INSERT INTO want VALUES (0, 5, 6), (1, 14999, 30000), (0, 70000, 0), (1, NULL, 0), (NULL, 3, 0), (7, 1, 0), (0, 5, 6);
