@@ -48,6 +48,8 @@ typedef struct StreamScan
 	StreamFeed *feed;			/* if set, nothing below is used */
 
 	MemoryContext context;		/* the query's */
+	Oid			userid;			/* whose user mapping it has; a cursor's rows may be
+								 * fetched by others */
 	Stream	   *stream;
 	StreamReader *reader;		/* NULL: nothing asked for yet */
 	StreamDecoder *decoder;
@@ -80,6 +82,9 @@ scan_begin(ForeignScanState *node, int eflags)
 	StreamScan *scan = palloc0(sizeof(StreamScan));
 
 	scan->context = CurrentMemoryContext;
+	scan->userid = foreign_scan_check_as(node);
+	if (!OidIsValid(scan->userid))
+		scan->userid = GetUserId();
 	node->fdw_state = scan;
 }
 
@@ -160,15 +165,6 @@ is_held(StreamScan *scan)
 	return true;
 }
 
-/* Whose rights, and whose user mapping, the scan has. */
-static Oid
-scan_user(ForeignScanState *node)
-{
-	Oid			userid = foreign_scan_check_as(node);
-
-	return OidIsValid(userid) ? userid : GetUserId();
-}
-
 /* Where the conditions' values are. */
 static void
 prepare_seek(ForeignScanState *node)
@@ -192,12 +188,11 @@ static bool
 open_log(ForeignScanState *node, bool executing, int timeout_ms)
 {
 	StreamScan *scan = node->fdw_state;
-	Oid			userid = scan_user(node);
 
 	prepare_seek(node);
 	scan->stream = stream_open(RelationGetRelid(node->ss.ss_currentRelation));
-	scan->reader = extent_reader(scan->stream, userid);
-	return extent_ask(&scan->log, scan->stream, userid, scan->reader, timeout_ms) &&
+	scan->reader = extent_reader(scan->stream, scan->userid);
+	return extent_ask(&scan->log, scan->stream, scan->userid, scan->reader, timeout_ms) &&
 		find_stretch(scan, executing, timeout_ms);
 }
 
@@ -495,7 +490,7 @@ preview_stretch(ForeignScanState *node)
 	StreamScan *scan = node->fdw_state;
 	bool		known;
 
-	if (extent_is_away(RelationGetRelid(node->ss.ss_currentRelation), scan_user(node)))
+	if (extent_is_away(RelationGetRelid(node->ss.ss_currentRelation), scan->userid))
 		return false;
 	known = open_log(node, false, EXPLAIN_TIMEOUT_MS);
 	stream_reader_close(scan->reader);

@@ -173,6 +173,24 @@ FETCH held \gset b_
 SELECT is(ARRAY[:a_s, :b_s]::int[], (SELECT array_agg(s) FROM (SELECT sum(n) OVER (ORDER BY o)::int AS s FROM short_copy WHERE p = 1 LIMIT 2) x),
     'held beyond its transaction');
 CLOSE held;
+CREATE ROLE scans_fetcher;
+GRANT USAGE ON SCHEMA scans TO scans_fetcher;
+CREATE USER MAPPING FOR scans_fetcher SERVER scans OPTIONS (sasl_username 'u', sasl_password 'p');
+CREATE FUNCTION opened() RETURNS refcursor LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    result refcursor := 'opened';
+BEGIN
+    OPEN result FOR SELECT n FROM scans.short WHERE p = 1 AND o = 0;
+    RETURN result;
+END $$;
+SET ROLE scans_fetcher;
+BEGIN;
+SELECT scans.opened() \g /dev/null
+FETCH opened \gset a_
+COMMIT;
+RESET ROLE;
+SELECT is(:a_n, (SELECT n FROM short_copy WHERE p = 1 AND o = 0), 'whoever fetches, the user mapping is that of who opened it');
+DROP USER MAPPING FOR scans_fetcher SERVER scans;
 CREATE FUNCTION walk() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     result bigint := 0;
@@ -230,3 +248,4 @@ SELECT * FROM finish();
 SET client_min_messages = error;
 DROP SCHEMA scans CASCADE;
 DROP SERVER scans;
+DROP ROLE scans_fetcher;
