@@ -54,6 +54,11 @@
 #define pg_noreturn		pg_attribute_noreturn()
 #endif
 
+/* 18: NOT NULL is a constraint of a table, with a row in pg_constraint. */
+#if PG_VERSION_NUM < 180000
+#define CONSTRAINT_NOTNULL	'n'
+#endif
+
 /* 17: a wait event set belongs to a resource owner, not to a memory context. */
 #if PG_VERSION_NUM < 170000
 #define CreateWaitEventSet(owner, nevents) \

@@ -18,11 +18,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
@@ -31,6 +33,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "view/catalog.h"
 #include "view/owner.h"
 #include "view/view.h"
@@ -225,6 +228,42 @@ drops_metadata(List *options)
 	return false;
 }
 
+/*
+ * From PostgreSQL 18 on, NOT NULL is a constraint as others are: it may be added
+ * and dropped by its name.
+ */
+static void
+check_add_constraint(Oid stream, const Bitmapset *columns, const Constraint *constraint)
+{
+	ListCell   *lc;
+
+	if (constraint->contype != CONSTR_NOTNULL)
+		return;
+	foreach(lc, constraint->keys)
+		check_stream_column(stream, columns, strVal(lfirst(lc)));
+}
+
+static void
+check_drop_constraint(Oid stream, const Bitmapset *columns, const char *name)
+{
+	Oid			constraint = get_relation_constraint_oid(stream, name, true);
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	Bitmapset  *attnos;
+	int			attno = -1;
+	bool		not_null;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	not_null = ((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_NOTNULL;
+	ReleaseSysCache(tuple);
+	if (!not_null)
+		return;
+	attnos = get_relation_constraint_attnos(stream, name, false, &constraint);
+	while ((attno = bms_next_member(attnos, attno)) >= 0)
+		check_stream_column(stream, columns,
+							get_attname(stream, attno + FirstLowInvalidHeapAttributeNumber, false));
+}
+
 /* The column that the option event_time names: 0 for none. */
 static AttrNumber
 event_time_column(Oid stream)
@@ -267,6 +306,12 @@ check_stream_command(Oid stream, const Bitmapset *columns, const AlterTableCmd *
 		case AT_SetNotNull:
 		case AT_DropNotNull:
 			check_stream_column(stream, columns, command->name);
+			break;
+		case AT_AddConstraint:
+			check_add_constraint(stream, columns, castNode(Constraint, command->def));
+			break;
+		case AT_DropConstraint:
+			check_drop_constraint(stream, columns, command->name);
 			break;
 		default:
 			break;

@@ -1,7 +1,7 @@
 -- Statements about views, what belongs to them, and streams beneath them, one by one: what each
 -- answers, and that the view is right after all of them.
 \ir ../lib/pgtap.psql
-SELECT plan(182);
+SELECT plan(187);
 CREATE SCHEMA statements;
 CREATE SCHEMA elsewhere;
 SET search_path = statements, public;
@@ -31,7 +31,7 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 
 SET ROLE st_owner;
-CREATE FOREIGN TABLE sales (machine int, item text, price numeric(8,2), sold_at timestamptz, n bigint,
+CREATE FOREIGN TABLE sales (machine int, item text NOT NULL, price numeric(8,2), sold_at timestamptz, n bigint,
 	city text OPTIONS (path 'place.city'), floor int OPTIONS (path 'place.floor'), o bigint OPTIONS (metadata 'offset'))
 	SERVER statements OPTIONS (topic 'statements', event_time 'sold_at');
 CREATE CONTINUOUS VIEW v AS SELECT item, city, count(*) AS c, sum(price) AS p, max(o) AS o FROM sales GROUP BY item, city;
@@ -194,6 +194,10 @@ INSERT INTO attempts (answer, statement) VALUES
 ('2BP01 .*column "sold_at"', $$ALTER FOREIGN TABLE sales ALTER sold_at OPTIONS (ADD unit 'ms')$$),
 ('2BP01 .*column "item"', 'ALTER FOREIGN TABLE sales ALTER item TYPE varchar'),
 ('2BP01 .*column "item"', 'ALTER FOREIGN TABLE sales ALTER item SET NOT NULL'),
+('2BP01 .*column "item"', 'ALTER FOREIGN TABLE sales ALTER item DROP NOT NULL'),
+(CASE WHEN :SERVER_VERSION_NUM < 180000 THEN '42601 ' ELSE '2BP01 .*column "item"' END, 'ALTER FOREIGN TABLE sales ADD CONSTRAINT x NOT NULL item'),
+(CASE WHEN :SERVER_VERSION_NUM < 180000 THEN '42704 ' ELSE '2BP01 .*column "item"' END, 'ALTER FOREIGN TABLE sales DROP CONSTRAINT sales_item_not_null'),
+('ok',     'ALTER FOREIGN TABLE sales ADD CONSTRAINT x CHECK (price > 0)'), ('ok', 'ALTER FOREIGN TABLE sales DROP CONSTRAINT x'),
 ('2BP01 .*column "item"', 'ALTER FOREIGN TABLE sales RENAME item TO x'),
 ('2BP01 .*column "sold_at"', 'ALTER FOREIGN TABLE sales RENAME sold_at TO x'),
 ('ok',     'ALTER FOREIGN TABLE sales RENAME city TO town'), ('ok', 'ALTER FOREIGN TABLE sales RENAME o TO off'),
