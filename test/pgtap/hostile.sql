@@ -1,7 +1,7 @@
 -- Functions of a view's owner that try what they must not: with the worker's rights, its session,
 -- its locks, other people's time, or the server's log.  What becomes of the view, and that others go on.
 \ir ../lib/pgtap.psql
-SELECT plan(89);
+SELECT plan(91);
 CREATE SCHEMA hostile;
 SET search_path = hostile, public;
 \! topic create hostile 2
@@ -76,9 +76,11 @@ SET ROLE ho_owner;
 CREATE CONTINUOUS VIEW plain AS SELECT count(*) AS c FROM sales;
 SELECT view_over(name, 'BEGIN ' || body || '; RETURN 1; END') FROM tries ORDER BY id \g /dev/null
 CREATE CONTINUOUS VIEW names AS SELECT count(('palaver ' || item)::regclass) AS c FROM sales;
+CREATE CONTINUOUS VIEW elsewhere AS SELECT count(('palaver.a.' || item)::regclass) AS c FROM sales;
 CREATE CONTINUOUS VIEW parses AS SELECT count(to_tsquery('palaver ' || item)) AS c FROM sales;
 INSERT INTO tries (name, status, error) VALUES
 ('names', 'failed', 'invalid name syntax .SQLSTATE 42602'),
+('elsewhere', 'failed', 'cross-database references are not implemented: .*0A000'),
 ('parses', 'failed', 'syntax error in tsquery: "\.\.\." .SQLSTATE 42601');
 RESET ROLE;
 SELECT ok(await(format('SELECT status = %L FROM kappa.continuous_views WHERE schemaname = ''hostile'' AND viewname = %L', status, name)), name || ': ' || status)
