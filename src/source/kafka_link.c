@@ -121,6 +121,8 @@ kafka_link_close(KafkaLink *link)
 	if (link->kafka_topic)
 		rd_kafka_topic_destroy(link->kafka_topic);
 	destroy_patiently(link->handle);
+	link->events = NULL;
+	link->kafka_topic = NULL;
 	link->handle = NULL;
 }
 

@@ -36,11 +36,16 @@
 /* How long a broker may be away before the first message fails. */
 #define CONTACT_TIMEOUT_MS	10000
 
+/* How long it may take to say how the topic is configured. */
+#define SETTING_TIMEOUT_MS	1000
+
 struct StreamWriter
 {
 	LogConnection connection;	/* must be first */
 	KafkaLink	link;
 	MemoryContext context;		/* the writer's own */
+	const Stream *stream;
+	Oid			userid;
 	int			npartitions;
 	int64		written;		/* messages handed over */
 	int64		acknowledged;
@@ -75,18 +80,29 @@ take_deliveries(KafkaLink *link, rd_kafka_event_t *event)
 	}
 }
 
+/* The number that a property of the producer has; 0: none. */
+static int64
+property_number(StreamWriter *writer, const char *name)
+{
+	char		value[32];
+	size_t		size = sizeof(value);
+
+	if (rd_kafka_conf_get(rd_kafka_conf(writer->link.handle), name, value, &size) !=
+		RD_KAFKA_CONF_OK)
+		return 0;
+	return strtoll(value, NULL, 10);
+}
+
 /* Waits for first contact, and learns the number of partitions. */
 static void
 learn_partitions(StreamWriter *writer)
 {
-	char		value[32];
-	size_t		size = sizeof(value);
+	int64		message_timeout_ms = property_number(writer, "message.timeout.ms");
 	int			timeout_ms = CONTACT_TIMEOUT_MS;
 
 	/* A user who does not want to wait does not want to wait for this either. */
-	if (rd_kafka_conf_get(rd_kafka_conf(writer->link.handle), "message.timeout.ms",
-						  value, &size) == RD_KAFKA_CONF_OK && atoi(value) > 0)
-		timeout_ms = Min(timeout_ms, atoi(value));
+	if (message_timeout_ms > 0)
+		timeout_ms = Min(timeout_ms, message_timeout_ms);
 
 	writer->npartitions = kafka_link_partitions(&writer->link, timeout_ms);
 	if (writer->npartitions < 0)
@@ -95,10 +111,12 @@ learn_partitions(StreamWriter *writer)
 				 errmsg("%s", writer->link.message)));
 }
 
-StreamWriter *
-stream_writer_open(const Stream *stream, Oid userid)
+/* Opens the producer; batch_size NULL: as the options say. */
+static void
+open_producer(StreamWriter *writer, const char *batch_size)
 {
-	static const KafkaProperty properties[] = {
+	const KafkaProperty properties[] = {
+		{"batch.size", batch_size},
 		{"enable.idempotence", "true"},
 		{"partitioner", "murmur2_random"},
 		{"allow.auto.create.topics", "false"},
@@ -108,22 +126,32 @@ stream_writer_open(const Stream *stream, Oid userid)
 		{"log.queue", "true"},
 		{"log_level", "4"},
 	};
+	int			skipped = batch_size == NULL ? 1 : 0;
+	uint64		one = 1;
+
+	kafka_link_open(&writer->link, writer->stream, writer->userid, KAFKA_PRODUCER,
+					properties + skipped, lengthof(properties) - skipped);
+	rd_kafka_queue_io_event_enable(writer->link.events, writer->connection.event_fd,
+								   &one, sizeof(one));
+}
+
+StreamWriter *
+stream_writer_open(const Stream *stream, Oid userid)
+{
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pg_kappa writer",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	StreamWriter *writer = palloc0(sizeof(StreamWriter));
-	uint64		one = 1;
 
 	writer->context = context;
+	writer->stream = stream;
+	writer->userid = userid;
 	writer->link.topic = pstrdup(stream->topic);
 	writer->link.verb = "write to";
 	writer->link.take_error = kafka_link_note_trouble;
 	writer->link.take_deliveries = take_deliveries;
 	connection_open(&writer->connection, close_writer);
-	kafka_link_open(&writer->link, stream, userid, KAFKA_PRODUCER,
-					properties, lengthof(properties));
-	rd_kafka_queue_io_event_enable(writer->link.events, writer->connection.event_fd,
-								   &one, sizeof(one));
+	open_producer(writer, NULL);
 	learn_partitions(writer);
 
 	MemoryContextSwitchTo(old);
@@ -176,7 +204,7 @@ hint_failure(rd_kafka_resp_err_t err)
 	switch (err)
 	{
 		case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-			return errhint("The limits are the stream's option message_max_bytes and the topic's max.message.bytes, which holds for a batch of messages, too: see option batch_size.");
+			return errhint("The limits are the topic's max.message.bytes, for a batch of messages too (option batch_size), and the stream's option message_max_bytes.");
 		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
 			return errhint("The broker's authorizer must allow WRITE on the topic; before Kafka 2.8 also IDEMPOTENT_WRITE on the cluster.");
 		default:
@@ -293,11 +321,32 @@ check_partition(StreamWriter *writer, int32 partition)
 						   writer->npartitions)));
 }
 
+/*
+ * A topic's max.message.bytes holds for batches: the broker refuses a larger one
+ * with all of its messages, however small.  So before there can be a batch, the
+ * limit is asked for; where it is below the size of batches, the producer is
+ * opened again, with smaller ones.
+ */
+static void
+fit_batches(StreamWriter *writer)
+{
+	const char *limit = kafka_link_topic_setting(&writer->link, "max.message.bytes",
+												 SETTING_TIMEOUT_MS);
+
+	if (limit == NULL || strtoll(limit, NULL, 10) >= property_number(writer, "batch.size"))
+		return;
+	stream_writer_flush(writer);
+	close_writer(&writer->connection);
+	open_producer(writer, limit);
+}
+
 void
 stream_writer_write(StreamWriter *writer, const StreamMessage *message)
 {
 	rd_kafka_resp_err_t err;
 
+	if (writer->written == 1)
+		fit_batches(writer);
 	check_partition(writer, message->partition);
 	if (writer->written % SERVE_INTERVAL == 0)
 	{
