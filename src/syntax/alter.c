@@ -37,6 +37,9 @@ lookup_view(const RangeVar *name)
 {
 	Oid			relid = RangeVarGetRelid(name, NoLock, true);
 
+	/* If it is not one, somebody may just be dropping it: what is there then? */
+	if (OidIsValid(relid) && !view_exists(relid))
+		relid = RangeVarGetRelid(name, AccessShareLock, true);
 	if (OidIsValid(relid) && !view_exists(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
