@@ -116,7 +116,7 @@ kappa_worker_main(Datum arg)
 		MemoryContextReset(worker_pass_context);
 		MemoryContextSwitchTo(worker_pass_context);
 		ResetLatch(MyLatch);
-		QueryCancelPending = false; /* the batch has ended by itself */
+		QueryCancelPending = false; /* there is no statement to be cancelled */
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
@@ -228,6 +228,7 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 	shmem_note_applying(consumer->view);
 	result = batch_apply(consumer, batch, read_ms);
 	shmem_note_applying(InvalidOid);
+	QueryCancelPending = false; /* too late for this batch, and no other's business */
 	pgstat_report_activity(STATE_IDLE, NULL);
 	message_batch_reset(batch);
 
