@@ -372,6 +372,27 @@ extent_narrow(LogExtent *part, const LogExtent *whole, const SeekBounds *bounds,
 	return true;
 }
 
+bool
+extent_assign(const LogExtent *part, StreamReader *reader)
+{
+	StreamPosition *start = palloc0((part->npartitions + 1) * sizeof(StreamPosition));
+	int			n = 0;
+
+	for (int i = 0; i < part->npartitions; i++)
+	{
+		if (part->first[i] >= part->end[i])
+			continue;
+		start[n].partition = i;
+		start[n].next_offset = part->first[i];
+		start[n].end_offset = -1;
+		start[n].last_offset = -1;
+		n++;
+	}
+	stream_reader_assign(reader, start, n);
+	pfree(start);
+	return n > 0;
+}
+
 /* -------------------------------------------------------------- forecasts */
 
 static bool

@@ -46,6 +46,12 @@ extern bool extent_ask(LogExtent *extent, const Stream *stream, Oid userid,
 extern bool extent_narrow(LogExtent *part, const LogExtent *whole, const SeekBounds *bounds,
 						  StreamReader *reader, int timeout_ms);
 
+/*
+ * Lets the reader read this part of the log, and whatever comes after it.  False:
+ * there is nothing to be read.
+ */
+extern bool extent_assign(const LogExtent *part, StreamReader *reader);
+
 /* What is foreseen of a scan. */
 typedef struct ExtentForecast
 {

@@ -102,30 +102,6 @@ choose_stretches(Sample *sample, int round)
 	}
 }
 
-/* Lets the reader read the stretches; false: there are none. */
-static bool
-assign_stretches(Sample *sample)
-{
-	int			npartitions = sample->stretch.npartitions;
-	StreamPosition *start = palloc0((npartitions + 1) * sizeof(StreamPosition));
-	int			n = 0;
-
-	for (int i = 0; i < npartitions; i++)
-	{
-		if (sample->stretch.first[i] >= sample->stretch.end[i])
-			continue;
-		start[n].partition = i;
-		start[n].next_offset = sample->stretch.first[i];
-		start[n].end_offset = -1;
-		start[n].last_offset = -1;
-		n++;
-	}
-	if (n > 0)
-		stream_reader_assign(sample->reader, start, n);
-	pfree(start);
-	return n > 0;
-}
-
 /* Adds a message's row, if it belongs to the stretch and gives one. */
 static void
 take_message(Sample *sample, const StreamMessage *message, Datum *values, bool *nulls)
@@ -248,7 +224,7 @@ read_sample(void *arg)
 	for (int round = 0; round < ROUNDS; round++)
 	{
 		choose_stretches(sample, round);
-		if (assign_stretches(sample))
+		if (extent_assign(&sample->stretch, sample->reader))
 			read_stretches(sample, max_bytes);
 	}
 	stream_reader_close(sample->reader);

@@ -123,25 +123,11 @@ find_stretch(StreamScan *scan, bool executing, int timeout_ms)
 static void
 assign(StreamScan *scan, const LogExtent *part)
 {
-	StreamPosition *start = palloc0((part->npartitions + 1) * sizeof(StreamPosition));
-	int			n = 0;
-
-	for (int i = 0; i < part->npartitions; i++)
-	{
-		scan->assigned.first[i] = part->first[i];
-		scan->assigned.end[i] = part->end[i];
-		if (part->first[i] >= part->end[i])
-			continue;
-		start[n].partition = i;
-		start[n].next_offset = part->first[i];
-		start[n].end_offset = -1;
-		start[n].last_offset = -1;
-		n++;
-	}
-	stream_reader_assign(scan->reader, start, n);
-	pfree(start);
+	scan->assigned.npartitions = part->npartitions;
+	memcpy(scan->assigned.first, part->first, part->npartitions * sizeof(int64));
+	memcpy(scan->assigned.end, part->end, part->npartitions * sizeof(int64));
+	scan->exhausted = !extent_assign(part, scan->reader);
 	message_batch_reset(scan->batch);
-	scan->exhausted = n == 0;
 	scan->nbatches = 0;
 }
 

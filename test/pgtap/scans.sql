@@ -52,6 +52,8 @@ SELECT ok(same('SELECT x.* FROM generate_series(0, 2) i, LATERAL (SELECT * FROM 
 SELECT is((SELECT count(*) FROM generate_series(0, 50) i, LATERAL (SELECT * FROM short WHERE o = i LIMIT 1) x), 51::bigint, 'LIMIT');
 SELECT is((SELECT count(*) FROM generate_series(0, 2) i, LATERAL (SELECT * FROM long WHERE p = i % 2 LIMIT 10) x), 30::bigint,
     'LIMIT in a topic that is longer than a batch');
+SELECT is((SELECT array_agg(x.n) FROM (VALUES (0), (14000), (1)) v(i), LATERAL (SELECT n FROM long WHERE p = 0 AND o >= i LIMIT 1) x), '{1,14001,2}',
+    'parts of it that are not read to their ends');
 SELECT ok(same('SELECT i, (SELECT sum(n) FROM long WHERE o = i) FROM (VALUES (5), (8000), (NULL), (5), (1000000)) v(i)', 'long'),
     'offsets in a longer topic');
 SELECT ok(same('SELECT i, (SELECT sum(n) FROM long WHERE o >= i) FROM (VALUES (8000), (2), (8100)) v(i)', 'long'),
