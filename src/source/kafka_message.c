@@ -70,7 +70,7 @@ message_timestamp(const rd_kafka_message_t *message)
 	TimestampTz timestamp;
 
 	if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 ||
-		ms > PG_INT64_MAX / 1000)
+		ms + epoch_ms > PG_INT64_MAX / 1000)
 		return NO_TIMESTAMP;
 	timestamp = (ms + epoch_ms) * 1000;
 	return IS_VALID_TIMESTAMP(timestamp) ? timestamp : NO_TIMESTAMP;

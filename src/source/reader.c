@@ -106,19 +106,20 @@ stream_reader_offsets_at(StreamReader *reader, int n, TimestampTz at,
 {
 	const TimestampTz epoch =
 	(UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
+	int64		ms = at / 1000 + (at % 1000 > 0 ? 1 : 0) - epoch / 1000;
 	int64	   *end;
 	bool		found;
 
 	/* Logs count from 1970, and negative numbers mean something else to them. */
 	if (at <= epoch)
 		return lookup_all(reader, n, LOG_FIRST, offsets, timeout_ms);
-	if (TIMESTAMP_NOT_FINITE(at) || at > PG_INT64_MAX + epoch - 999)
+	if (TIMESTAMP_NOT_FINITE(at))
 		return lookup_all(reader, n, LOG_END, offsets, timeout_ms);
 
 	/* The end first: a message that arrives in between must not be missed. */
 	end = palloc(n * sizeof(int64));
 	found = lookup_all(reader, n, LOG_END, end, timeout_ms) &&
-		lookup_all(reader, n, (at - epoch + 999) / 1000, offsets, timeout_ms);
+		lookup_all(reader, n, ms, offsets, timeout_ms);
 	for (int i = 0; found && i < n; i++)
 	{
 		if (offsets[i] == LOG_END)

@@ -137,6 +137,10 @@ SELECT is((SELECT headers FROM meta WHERE n = 8), '[{"key": "a", "value": "b"}, 
 SELECT is((SELECT headers FROM meta WHERE n = 9), '[{"key": "one", "value": "1"}, {"key": "two", "value": "{\"x\": [true]}"}]'::jsonb, 'an object as headers');
 SELECT results_eq('SELECT at, headers IS NULL FROM meta WHERE n IN (8, 10) ORDER BY n', $$VALUES ('2020-02-02 02:02:02.567Z'::timestamptz, false), ('1970-01-01 00:00:00.001Z', true)$$, 'timestamps come back, in milliseconds');
 SELECT ok((SELECT at > now() - interval '1 hour' FROM meta WHERE n = 9), 'without one it is now');
+\! topic create produce_future 1 message.timestamp.after.max.ms=9223372036854775807
+CREATE FOREIGN TABLE future (n int, at timestamptz OPTIONS (metadata 'timestamp')) SERVER produce OPTIONS (topic 'produce_future');
+INSERT INTO future VALUES (1, '294276-12-31 23:59:59.999Z');
+SELECT results_eq($$SELECT at FROM future WHERE at >= '294276-12-31 23:59:59.999Z'$$, $$VALUES ('294276-12-31 23:59:59.999Z'::timestamptz)$$, 'the last one');
 \! kcat -C -e -q -b $KAPPA_BROKER -t produce_meta -f '%h %T %s\n' | grep '"n":8' > $KAPPA_TMP/produce_meta
 \set line `cat $KAPPA_TMP/produce_meta`
 SELECT matches(:'line'::text, 'a=b,a=NULL,bin=.*,text=\\x41,é= 1580608922567 {"n":8}', 'as others read them');
