@@ -272,17 +272,19 @@ convert_bytes(StreamDecoder *decoder, DecodeColumn *column, const char *bytes, i
 			  Datum *result)
 {
 	JsonField	field = {JSON_FIELD_STRING};
+	bool		is_json = column->base == JSONBOID || column->base == JSONOID;
 
 	if (column->base == BYTEAOID)
 		return convert_bytea(decoder, column, bytes, len, result);
-	if (column->origin == FROM_VALUE && len > SCHEMA_PREFIX_LENGTH && bytes[0] == '\0')
+	if ((column->origin == FROM_VALUE || is_json) &&
+		len > SCHEMA_PREFIX_LENGTH && bytes[0] == '\0')
 	{
 		bytes += SCHEMA_PREFIX_LENGTH;
 		len -= SCHEMA_PREFIX_LENGTH;
 	}
 	if (!pg_verify_mbstr(PG_UTF8, bytes, len, true))
 		return ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
-	if (column->base == JSONBOID || column->base == JSONOID)
+	if (is_json)
 		field.kind = JSON_FIELD_OBJECT;
 	else if (column->unit != 0 && json_read_number(bytes, len, &field))
 		field.kind = JSON_FIELD_NUMBER;

@@ -92,7 +92,7 @@ SELECT format('INSERT INTO got SELECT ''view'', %L, "offset", v::text FROM %I', 
 INSERT INTO got SELECT 'view', name, message_offset, NULL, sqlstate FROM readers JOIN kappa.dead_letters ON view = format('%I', 'view of ' || name)::regclass;
 CREATE TABLE differ AS
 	SELECT r.reader, name, "offset", e.bytes, e.value AS expected, e.code AS expected_code, g.value, g.code
-		FROM (SELECT * FROM readers, messages, rule(type, field, CASE WHEN type IN ('bytea', 'bytes') OR topic = 'payloads_keys' AND NOT field THEN bytes ELSE without_prefix(bytes) END)) AS e
+		FROM (SELECT * FROM readers, messages, rule(type, field, CASE WHEN type IN ('bytea', 'bytes') OR topic = 'payloads_keys' AND NOT field AND type = 'text' THEN bytes ELSE without_prefix(bytes) END)) AS e
 		CROSS JOIN (VALUES ('SELECT'), ('view')) AS r (reader) FULL JOIN got AS g USING (reader, name, "offset")
 		WHERE e.value IS DISTINCT FROM g.value OR CASE reader WHEN 'view' THEN e.code IS DISTINCT FROM g.code ELSE (e.code IS NULL) = (g.name IS NULL) END;
 SELECT is_empty(format('SELECT * FROM differ WHERE name = %L ORDER BY reader, "offset" LIMIT 20', name), name) FROM readers;
