@@ -82,6 +82,8 @@ check_options(ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
 	if (target->ri_WithCheckOptions == NIL)
 		return;
 	ExecWithCheckOptions(WCO_RLS_INSERT_CHECK, target, slot, estate);
+	/* an UPDATE that moves the row to this partition */
+	ExecWithCheckOptions(WCO_RLS_UPDATE_CHECK, target, slot, estate);
 	ExecWithCheckOptions(WCO_VIEW_CHECK, target, slot, estate);
 }
 

@@ -239,9 +239,11 @@ SELECT results_eq('SELECT n FROM logs_new ORDER BY n', 'VALUES (2), (3)', 'rows 
 \copy logs from program 'printf "4\t2025-06-06\n5\t2026-06-06\n"'
 SELECT set_eq('SELECT n FROM logs_new', 'VALUES (2), (3), (5)', 'COPY routes, too');
 ALTER TABLE logs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY small ON logs WITH CHECK (n < 100);
-GRANT SELECT, INSERT ON logs TO produce_writer;
+CREATE POLICY small ON logs USING (true) WITH CHECK (n < 100);
+CREATE POLICY visible ON logs FOR SELECT USING (true);
+GRANT SELECT, INSERT, UPDATE ON logs TO produce_writer;
 SET ROLE produce_writer;
+SELECT throws_ok($$UPDATE produce.logs SET n = 101, at = '2026-06-06' WHERE n = 1 AND at < '2026-01-01'$$, '42501', 'new row violates row-level security policy for table "logs"', 'policies hold for rows that move');
 SELECT throws_ok($$INSERT INTO produce.logs VALUES (100, '2026-06-06')$$, '42501', 'new row violates row-level security policy for table "logs"', 'policies hold for rows that are routed');
 SELECT lives_ok($$INSERT INTO produce.logs VALUES (6, '2026-06-06')$$, 'which this keeps to');
 RESET ROLE;
