@@ -170,10 +170,17 @@ nonce_refused(rd_kafka_resp_err_t err, const char *detail)
 		strstr(detail, "SCRAM") != NULL && strstr(detail, "handshake failed") == NULL;
 }
 
-/* A note to the error, or ""; it may know the SQLSTATE better. */
+/*
+ * A note to the error, or ""; it may know the SQLSTATE better.  That all brokers
+ * are down is all we hear if they close connections without a word, as they do
+ * when they are spoken to in another protocol: librdkafka 2.8 guesses that itself,
+ * 2.14 no longer.
+ */
 static const char *
 find_note(rd_kafka_resp_err_t err, const char *detail, int *sqlerrcode)
 {
+	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		return "; or they close connections, as an SSL listener does when security_protocol says otherwise";
 	if (nonce_refused(err, detail))
 		return "; librdkafka before 2.6.1 cannot use SCRAM with brokers from Kafka 4.0 on, even with the right password";
 	for (int i = 0; i < lengthof(notes); i++)

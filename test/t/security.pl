@@ -256,7 +256,7 @@ hopeless('stranger', 'STRANGER', "security_protocol 'ssl'", $trust, $untrusted, 
 $node->safe_psql('postgres', q{ALTER SERVER stranger OPTIONS (ADD ssl_endpoint_identification_algorithm 'none')});
 view_says('stranger_sum', qr/^live: $/, 'the host name is not looked at if it should not be');
 hopeless('too_plain', 'SASL_SSL', "security_protocol 'sasl_plaintext', sasl_mechanism 'PLAIN'", $log_in,
-	'security.protocol.*SSL listener', 'no TLS');
+	'(?:security.protocol.*SSL listener|SSL listener.*security_protocol)', 'no TLS');
 hopeless('too_secret', 'SASL_PLAINTEXT', "security_protocol 'sasl_ssl', sasl_mechanism 'PLAIN'", "$log_in, $trust",
 	'SSL handshake failed.*does this port of the broker speak TLS', 'TLS');
 hopeless('mechanism', 'SASL_PLAINTEXT', "security_protocol 'sasl_plaintext', sasl_mechanism 'SCRAM-SHA-256'", $log_in,
