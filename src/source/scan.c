@@ -65,6 +65,7 @@ typedef struct StreamScan
 	LogExtent	part;			/* what is to be read of it */
 	LogExtent	assigned;		/* what the reader reads: that, or more */
 	bool		all_tried;		/* change_stretch() */
+	bool		all_assigned;	/* all that any parameters can ask for */
 
 	int64		nbatches;		/* since the start */
 	bool		exhausted;		/* the batch is the last one */
@@ -101,20 +102,26 @@ raise_trouble(StreamScan *scan)
 			 : errmsg("%s", state.message)));
 }
 
-/*
- * Learns which stretch of which partitions is to be read.  False: not in that
- * time.
- */
-static bool
-find_stretch(StreamScan *scan, bool executing, int timeout_ms)
+/* What the conditions' values make of the bounds now. */
+static void
+find_bounds(StreamScan *scan, bool executing)
 {
 	MemoryContext oldcontext;
-	bool		found;
 
 	MemoryContextReset(scan->stretch);
 	oldcontext = MemoryContextSwitchTo(scan->stretch);
 	scan->bounds = seek_evaluate(scan->seek, executing);
-	found = extent_narrow(&scan->part, &scan->log, &scan->bounds, scan->reader, timeout_ms);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Learns which part of the log bounds leave.  False: not in that time. */
+static bool
+find_part(StreamScan *scan, const SeekBounds *bounds, int timeout_ms)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(scan->stretch);
+	bool		found;
+
+	found = extent_narrow(&scan->part, &scan->log, bounds, scan->reader, timeout_ms);
 	MemoryContextSwitchTo(oldcontext);
 	return found;
 }
@@ -127,6 +134,7 @@ assign(StreamScan *scan, const LogExtent *part)
 	memcpy(scan->assigned.first, part->first, part->npartitions * sizeof(int64));
 	memcpy(scan->assigned.end, part->end, part->npartitions * sizeof(int64));
 	scan->exhausted = !extent_assign(part, scan->reader);
+	scan->all_assigned = false;
 	message_batch_reset(scan->batch);
 	scan->nbatches = 0;
 }
@@ -141,6 +149,8 @@ is_held(StreamScan *scan)
 	if (scan->nbatches > 1 ||
 		(!scan->exhausted && extent_messages(&scan->assigned) > BATCH_MESSAGES))
 		return false;
+	if (scan->all_assigned)
+		return true;
 	for (int i = 0; i < scan->part.npartitions; i++)
 	{
 		if (scan->part.first[i] < scan->part.end[i] &&
@@ -178,8 +188,10 @@ open_log(ForeignScanState *node, bool executing, int timeout_ms)
 	prepare_seek(node);
 	scan->stream = stream_open(RelationGetRelid(node->ss.ss_currentRelation));
 	scan->reader = extent_reader(scan->stream, scan->userid);
-	return extent_ask(&scan->log, scan->stream, scan->userid, scan->reader, timeout_ms) &&
-		find_stretch(scan, executing, timeout_ms);
+	if (!extent_ask(&scan->log, scan->stream, scan->userid, scan->reader, timeout_ms))
+		return false;
+	find_bounds(scan, executing);
+	return find_part(scan, &scan->bounds, timeout_ms);
 }
 
 /* Everything that was put off until the first row. */
@@ -210,37 +222,55 @@ open_history(ForeignScanState *node)
 }
 
 /*
- * Parameters have changed: another stretch of the same log.  Fetching one takes
- * a reader tens of milliseconds.  So if everything that the parameters can ask
- * for may fit into one batch, try that.
+ * Lets the reader read everything that any parameters can ask for, if that may fit
+ * into one batch.
+ */
+static bool
+assign_all(StreamScan *scan)
+{
+	SeekBounds	bounds = seek_evaluate(scan->seek, false);
+	LogExtent	all;
+
+	if (!extent_narrow(&all, &scan->log, &bounds, scan->reader, CONTACT_TIMEOUT_MS))
+		raise_trouble(scan);
+	if (extent_messages(&all) > BATCH_MESSAGES)
+		return false;
+	assign(scan, &all);
+	scan->all_assigned = true;
+	return true;
+}
+
+/*
+ * Parameters have changed: another stretch of the same log.  To ask the broker
+ * where a time begins takes a reader, which is waiting for messages, a tenth of a
+ * second; to fetch from elsewhere, tens of milliseconds.  So both come last.
  */
 static void
 change_stretch(StreamScan *scan)
 {
-	SeekBounds	bounds;
-	LogExtent	all;
+	SeekBounds	timeless;
 
-	if (!find_stretch(scan, true, CONTACT_TIMEOUT_MS))
-		raise_trouble(scan);
+	find_bounds(scan, true);
 	scan->stale = false;
 	scan->nstretches++;
 	scan->next = 0;
+
+	timeless = scan->bounds;
+	timeless.time_from = DT_NOBEGIN;
+	(void) find_part(scan, &timeless, 0);
 	if (is_held(scan))
 		return;
-
 	if (!scan->all_tried)
 	{
 		scan->all_tried = true;
-		bounds = seek_evaluate(scan->seek, false);
-		if (!extent_narrow(&all, &scan->log, &bounds, scan->reader, CONTACT_TIMEOUT_MS))
-			raise_trouble(scan);
-		if (extent_messages(&all) <= BATCH_MESSAGES)
-		{
-			assign(scan, &all);
+		if (assign_all(scan))
 			return;
-		}
 	}
-	assign(scan, &scan->part);
+
+	if (!find_part(scan, &scan->bounds, CONTACT_TIMEOUT_MS))
+		raise_trouble(scan);
+	if (!is_held(scan))
+		assign(scan, &scan->part);
 }
 
 /* From the start, again. */
