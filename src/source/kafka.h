@@ -57,6 +57,7 @@ typedef struct KafkaLink
 	char		message[1024];
 	int64		answers;		/* to questions that were timed */
 	double		rtt_ms;			/* -1: not known */
+	instr_time	heard_at;		/* when something came, last */
 	instr_time	probed_at;
 } KafkaLink;
 
@@ -80,8 +81,11 @@ extern void kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err,
 /* Takes what the main queue has for us. */
 extern void kafka_link_serve(KafkaLink *link);
 
-/* If brokers or the topic are away: asks, now and then, whether they are back. */
-extern void kafka_link_probe(KafkaLink *link);
+/*
+ * If brokers or the topic are away: asks, now and then, whether they are back.  If
+ * one that is expecting messages gets none: whether they are still there.
+ */
+extern void kafka_link_probe(KafkaLink *link, bool expecting);
 
 /*
  * A question that was asked at "start" has just been answered.  The average is

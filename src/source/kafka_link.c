@@ -31,6 +31,9 @@
 /* How often a link in trouble asks whether a broker is back. */
 #define PROBE_INTERVAL_MS	1000
 
+/* How long nothing may come, where something should, before it asks, too. */
+#define SILENCE_MS			3000
+
 /*
  * How long to wait for librdkafka to put a handle away, and how long once it has
  * failed to in this process, in milliseconds.
@@ -46,6 +49,7 @@ kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole rol
 {
 	link->ok = true;
 	link->rtt_ms = -1;
+	INSTR_TIME_SET_CURRENT(link->heard_at);
 	link->handle = kafka_open(stream, userid, role, properties, nproperties);
 	link->kafka_topic = rd_kafka_topic_new(link->handle, link->topic, NULL);
 	if (link->kafka_topic == NULL)
@@ -133,6 +137,7 @@ kafka_link_note_success(KafkaLink *link)
 {
 	link->ok = true;
 	link->broker_down = false;
+	INSTR_TIME_SET_CURRENT(link->heard_at);
 }
 
 /*
@@ -368,28 +373,30 @@ ask_partitions(KafkaLink *link, int slice_ms, int *count)
 	return err;
 }
 
-/* Is the trouble of a kind that a link at rest would not see the end of? */
+/* Is it trouble, or may it be, of a kind that a link does not hear of? */
 static bool
-wants_probe(KafkaLink *link)
+wants_probe(KafkaLink *link, bool expecting)
 {
-	return !link->ok &&
-		(link->broker_down || link->sqlerrcode == ERRCODE_UNDEFINED_OBJECT ||
-		 link->error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-		 link->error == RD_KAFKA_RESP_ERR__SSL ||
-		 link->error == RD_KAFKA_RESP_ERR__TRANSPORT);
+	if (link->ok)
+		return expecting && elapsed(link->heard_at, SILENCE_MS);
+	return link->broker_down || link->sqlerrcode == ERRCODE_UNDEFINED_OBJECT ||
+		link->error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+		link->error == RD_KAFKA_RESP_ERR__SSL ||
+		link->error == RD_KAFKA_RESP_ERR__TRANSPORT;
 }
 
 /*
  * A reader at the end of its partitions hears nothing when a broker comes
- * back, or a topic.  So while they are away, ask.
+ * back, or a topic.  So while they are away, ask.  Nor does a reader in their
+ * midst hear that the topic has been deleted.  So while it waits, ask.
  */
 void
-kafka_link_probe(KafkaLink *link)
+kafka_link_probe(KafkaLink *link, bool expecting)
 {
 	rd_kafka_resp_err_t err;
 	int			count;
 
-	if (!wants_probe(link))
+	if (!wants_probe(link, expecting))
 		return;
 	if (!INSTR_TIME_IS_ZERO(link->probed_at) &&
 		!elapsed(link->probed_at, PROBE_INTERVAL_MS))

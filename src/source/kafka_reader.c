@@ -202,6 +202,18 @@ take_link_error(KafkaLink *link, rd_kafka_resp_err_t err, const char *detail)
 	}
 }
 
+/* Are there messages to come? */
+static bool
+is_expecting(KafkaReader *kafka)
+{
+	for (int i = 0; i < kafka->npartitions; i++)
+	{
+		if (!kafka->partitions[i].position.at_end)
+			return true;
+	}
+	return false;
+}
+
 static StreamReaderState
 kafka_reader_state(StreamReader *reader, bool probe)
 {
@@ -210,7 +222,7 @@ kafka_reader_state(StreamReader *reader, bool probe)
 
 	kafka_link_serve(&kafka->link);
 	if (probe)
-		kafka_link_probe(&kafka->link);
+		kafka_link_probe(&kafka->link, is_expecting(kafka));
 
 	state.ok = kafka->link.ok;
 	state.sqlerrcode = state.ok ? 0 : kafka->link.sqlerrcode;

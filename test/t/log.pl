@@ -131,6 +131,15 @@ $node->safe_psql('postgres', q{
 	CREATE CONTINUOUS VIEW equal_sum AS SELECT count(*) AS c, sum(n) AS s FROM equal});
 is(answer('equal'), '110|116105', 'which counts what is there now');
 
+# ---- a topic that is deleted beneath a SELECT, which does not hear of it
+
+topic('create', 'gone', 1);
+$node->safe_psql('postgres', q{
+	CREATE FOREIGN TABLE gone (n int, t text) SERVER log OPTIONS (topic 'gone');
+	INSERT INTO gone SELECT n, repeat('x', 500) FROM generate_series(1, 100000) n});
+$node->psql('postgres', "BEGIN; DECLARE c CURSOR FOR SELECT * FROM gone; FETCH c;\n\\! topic delete gone\nMOVE ALL IN c", stderr => \$stderr);
+like($stderr, qr/ERROR:  Kafka topic "gone" does not exist/, 'SELECT does not wait for it forever');
+
 # ---- partitions that are added while nobody is there to see it
 
 make('grown');
