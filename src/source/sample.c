@@ -170,22 +170,23 @@ read_stretches(Sample *sample, Size max_bytes)
 	sample->bytes = 0;
 	while (!complete && sample->bytes < max_bytes)
 	{
+		double		before = passed;
+
 		CHECK_FOR_INTERRUPTS();
 		message_batch_reset(sample->batch);
-		if (stream_reader_read(sample->reader, sample->batch, BATCH_MESSAGES, BATCH_BYTES) > 0)
-		{
-			take_batch(sample);
-			contact = GetCurrentTimestamp();
-		}
+		(void) stream_reader_read(sample->reader, sample->batch, BATCH_MESSAGES, BATCH_BYTES);
+		take_batch(sample);
 		passed = count_passed(sample, &complete);
-		if (sample->batch->count > 0 || complete)
-			continue;
 
-		if (TimestampDifferenceExceeds(contact, GetCurrentTimestamp(), CONTACT_TIMEOUT_MS))
+		/* What comes after the stretches, perhaps without end, does not count. */
+		if (passed > before)
+			contact = GetCurrentTimestamp();
+		else if (TimestampDifferenceExceeds(contact, GetCurrentTimestamp(), CONTACT_TIMEOUT_MS))
 			ereport(ERROR,
 					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 					 errmsg("no answer from the broker")));
-		stream_reader_wait(sample->reader, 1000);
+		if (sample->batch->count == 0 && !complete)
+			stream_reader_wait(sample->reader, 1000);
 	}
 	sample->passed += passed;
 }
@@ -249,7 +250,9 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 				(errmsg("sample of \"%s\" is not complete", RelationGetRelationName(relation)),
 				 errdetail("%s", failure)));
 
-	*totalrows = extent_messages(&sample.log);
+	/* If the broker has gone since sample_plan(), what was known stays. */
+	*totalrows = sample.log.npartitions > 0 ? extent_messages(&sample.log) :
+		Max(relation->rd_rel->reltuples, 0);
 	if (sample.passed > 0)
 		*totalrows *= Min(sample.found / sample.passed, 1.0);
 	*totaldeadrows = 0;
