@@ -167,6 +167,15 @@ refuse_value(StreamEncoder *encoder, const EncodeColumn *column, const char *rea
 			 errhint("Leave the column out, or insert NULL into it.")));
 }
 
+static void
+refuse_null(StreamEncoder *encoder, const EncodeColumn *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("null value in column \"%s\" of stream %s violates not-null constraint",
+					column->name, encoder->stream)));
+}
+
 /* Its name as in JSON: the label without the colon. */
 static char *
 member_name(const EncodeNode *node)
@@ -194,12 +203,19 @@ truncate_to(StringInfo out, int len)
 	out->data[len] = '\0';
 }
 
+/* JSON's null would be read back as NULL. */
+static bool
+is_json_null(const char *json)
+{
+	return json[strspn(json, " \t\n\r")] == 'n';
+}
+
 /* Appends the value of a member; false: it has none. */
 static bool
 encode_member(StreamEncoder *encoder, EncodeNode *node, StringInfo out)
 {
 	bool		found = false;
-	int			start;
+	int			start = out->len;
 	ListCell   *lc;
 
 	foreach(lc, node->columns)
@@ -211,6 +227,8 @@ encode_member(StreamEncoder *encoder, EncodeNode *node, StringInfo out)
 		if (found)
 			refuse_both(encoder, member_name(node));
 		value_encode_json(column->value, encoder->slot->tts_values[column->index], out);
+		if (column->not_null && is_json_null(out->data + start))
+			refuse_null(encoder, column);
 		found = true;
 	}
 	if (node->members == NIL)
@@ -329,6 +347,8 @@ set_metadata(StreamEncoder *encoder, EncodeColumn *column, Datum value)
 		case FROM_HEADERS:
 			encoder->message.headers = headers_from_jsonb(DatumGetJsonbP(value),
 														  &encoder->message.headers_len);
+			if (column->not_null && encoder->message.headers_len == 0)
+				refuse_null(encoder, column);
 			break;
 		case FROM_TOPIC:
 			refuse_value(encoder, column, "It is the topic, which the stream's options name.");
@@ -362,10 +382,7 @@ encode_columns(StreamEncoder *encoder)
 			set_metadata(encoder, column, encoder->slot->tts_values[column->index]);
 		}
 		else if (column->not_null)
-			ereport(ERROR,
-					(errcode(ERRCODE_NOT_NULL_VIOLATION),
-					 errmsg("null value in column \"%s\" of stream %s violates not-null constraint",
-							column->name, encoder->stream)));
+			refuse_null(encoder, column);
 	}
 }
 

@@ -178,6 +178,11 @@ DROP TRIGGER double ON sales;
 SELECT results_eq('SELECT id, price, tax, source FROM sales ORDER BY id', $$VALUES (1, 2.46, 0.49, 'insert'), (2, 10.00, 2.00, 'insert')$$, 'and that is what was written');
 SELECT throws_ok('INSERT INTO sales (price) VALUES (1)', '23502', 'null value in column "id" of stream produce.sales violates not-null constraint', 'NOT NULL');
 SELECT is((SELECT count(*) FROM sales), 2::bigint, 'nothing was written');
+CREATE FOREIGN TABLE full_rows (j jsonb NOT NULL, js json OPTIONS (path 'k') NOT NULL, headers jsonb OPTIONS (metadata 'headers') NOT NULL, key jsonb OPTIONS (metadata 'key') NOT NULL)
+    SERVER produce OPTIONS (topic 'produce_json');
+SELECT throws_ok(format('INSERT INTO full_rows VALUES (%L, %L, %L, %L)', a, b, c, 'null'), '23502', NULL, concat_ws(', ', 'what would be read as NULL', a, b, c))
+    FROM (VALUES ('null', '1', '{"a": 1}'), ('1', E' \tnull', '{"a": 1}'), ('1', '1', '[]')) v (a, b, c);
+SELECT lives_ok($$INSERT INTO full_rows VALUES ('[null]', '"null"', '{"a": null}', 'null')$$, 'and what would not');
 INSERT INTO sales (id) SELECT 1 WHERE false;
 INSERT INTO sales (id, source) SELECT id, 'again' FROM sales;
 SELECT is((SELECT count(*) FROM sales WHERE source = 'again'), 2::bigint, 'INSERT .. SELECT from the same stream ends');
