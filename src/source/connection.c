@@ -34,6 +34,31 @@
 static dlist_head open_connections = DLIST_STATIC_INIT(open_connections);
 
 static void
+release_files(int n)
+{
+	for (int i = 0; i < n; i++)
+		ReleaseExternalFD();
+}
+
+/* All that a connection needs of the system, or nothing: others need files, too. */
+static void
+acquire_files(void)
+{
+	for (int i = 0; i < CONNECTION_FDS; i++)
+	{
+		if (AcquireExternalFD())
+			continue;
+		release_files(i);
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not open stream: too many files are open"),
+				 errdetail("Connections may take a third of max_files_per_process, and one takes %d files.",
+						   CONNECTION_FDS),
+				 errhint("Raise max_files_per_process.")));
+	}
+}
+
+static void
 close_connection(void *arg)
 {
 	LogConnection *connection = arg;
@@ -45,8 +70,7 @@ close_connection(void *arg)
 
 	connection->close(connection);
 	close(connection->event_fd);
-	for (int i = 0; i < CONNECTION_FDS; i++)
-		ReleaseExternalFD();
+	release_files(CONNECTION_FDS);
 }
 
 static void
@@ -57,27 +81,20 @@ close_all_connections(int code, Datum arg)
 										 dlist_head_node(&open_connections)));
 }
 
-/* Makes the event, and reserves what a connection needs of the system. */
 static int
 open_event(void)
 {
 	int			fd;
 
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not open stream"),
-				 errdetail("There are too many open files.")));
+	acquire_files();
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 	{
-		ReleaseExternalFD();
+		release_files(CONNECTION_FDS);
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open stream: %m")));
 	}
-	for (int i = 1; i < CONNECTION_FDS; i++)
-		ReserveExternalFD();
 	return fd;
 }
 

@@ -26,6 +26,7 @@
 #include "portability/instr_time.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -108,6 +109,7 @@ kappa_worker_main(Datum arg)
 	assignment_start();
 	live_batch = message_batch_create(TopMemoryContext);
 	large_batch = message_batch_create(TopMemoryContext);
+	ReserveExternalFD();		/* for the wait set */
 
 	for (;;)
 	{
@@ -142,11 +144,15 @@ kappa_worker_main(Datum arg)
 
 /* ----------------------------------------------------------- their turns */
 
+/* The file that a wait set takes is kept for the next one: readers take what they get. */
 static void
 forget_wait_set(void)
 {
 	if (wait_set)
+	{
 		FreeWaitEventSet(wait_set);
+		ReserveExternalFD();
+	}
 	wait_set = NULL;
 }
 
@@ -465,6 +471,7 @@ make_wait_set(void)
 {
 	dlist_iter	iter;
 
+	ReleaseExternalFD();
 	wait_set = CreateWaitEventSet(NULL, FIXED_EVENTS + worker_nconsumers);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);

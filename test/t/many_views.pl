@@ -1,8 +1,9 @@
-# Thirty views on max_worker_processes = 8: few workers drive them all.
+# Thirty views on max_worker_processes = 8: few workers drive them all; and more views than there are files for.
 use strict;
 use warnings;
 use KappaTest;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = kappa_node('many', 'max_worker_processes = 8', 'fsync = off');
@@ -48,6 +49,24 @@ is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM kappa.continuous_
 $node->poll_query_until('postgres',
 	q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_kappa worker'});
 pass('the worker ends when there is nothing left to do');
+
+# More views than a worker has files for: some wait, and say why, and hold up no other.
+$node->append_conf('postgresql.conf', "pg_kappa.workers = 1\nmax_files_per_process = 200");
+$node->restart;
+my $log = -s $node->logfile;
+$node->safe_psql('postgres', "CREATE CONTINUOUS VIEW w$_ AS SELECT count(*) AS c FROM many_a") for 1 .. 15;
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 AND count(*) < 15 FROM kappa.continuous_views WHERE error ~ 'too many files'})
+	or die;
+my $live = $node->safe_psql('postgres', q{SELECT min(viewname) FROM kappa.continuous_views WHERE error IS NULL});
+produce('many_a', $file);
+wait_for($node, $live);
+is($node->safe_psql('postgres', "SELECT c FROM $live"), 4 * $n, 'a view among more than can be read at a time');
+unlike(substr(slurp_file($node->logfile), $log), qr/exited with exit code 1/, 'the worker goes on');
+$node->append_conf('postgresql.conf', 'max_files_per_process = 1000');
+$node->restart;
+wait_for($node, map { "w$_" } 1 .. 15);
+is($node->safe_psql('postgres', "SELECT sum(c) FROM (@{[ join ' UNION ALL ', map { \"SELECT c FROM w$_\" } 1 .. 15 ]}) x"), 15 * 4 * $n,
+	'with more files, all of them');
 
 $node->stop;
 done_testing();
