@@ -450,16 +450,30 @@ poll_partitions(Consumer *consumer)
 		start_running(consumer);
 }
 
+/* How the reader is.  Of those whose broker is away, one at a time asks whether it is back. */
+static StreamReaderState
+ask_state(Consumer *consumer)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz now;
+	StreamReaderState state;
+
+	if (is_silent(consumer, start))
+		return stream_reader_last_state(consumer->reader);
+
+	state = stream_reader_state(consumer->reader);
+	now = GetCurrentTimestamp();
+	if (!state.ok)
+		keep_silence(consumer, now + SILENCE_FACTOR * (now - start));
+	return state;
+}
+
 /* The broker may go away, and come back, while we run. */
 static void
 follow_reader_state(Consumer *consumer)
 {
-	StreamReaderState state;
+	StreamReaderState state = ask_state(consumer);
 
-	if (consumer->unanswered > 0 && is_silent(consumer, GetCurrentTimestamp()))
-		return;
-
-	state = stream_reader_state(consumer->reader);
 	consumer->unanswered = state.ok ? 0 : consumer->unanswered + 1;
 	if (is_trouble(consumer, &state))
 		tell_trouble(consumer, &state);
