@@ -31,7 +31,6 @@
 #include "commands/tablecmds.h"
 #include "commands/tablespace.h"
 #include "commands/view.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -166,12 +165,6 @@ hidden_name(const RangeVar *view, int id, int generation, const char *what)
 	return makeObjectName(view->relname, psprintf("%d_%d", id, generation), what);
 }
 
-static char *
-hidden_qualified_name(const RangeVar *view, int id, int generation, const char *what)
-{
-	return quote_qualified_identifier("kappa_state", hidden_name(view, id, generation, what));
-}
-
 /* SQL of a query, with all names qualified. */
 static char *
 query_text(Query *query)
@@ -294,53 +287,47 @@ create_state_table(const ViewDerivation *derivation, const RangeVar *view, int i
 	return hidden_relation(name);
 }
 
-/* --------------------------------------------------------------------- rows */
+/* -------------------------------------------------- a batch without messages */
 
-/* Runs a command as the user. */
-static void
-execute_as_user(const char *sql)
+static bool
+no_message(StreamFeed *feed, TupleTableSlot *slot)
 {
-	int			level = enter_plain_settings();
+	return false;
+}
 
-	SPI_connect();
-	if (SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "SPI_execute failed: %s", sql);
-	SPI_finish();
-	AtEOXact_GUC(false, level);
+static void
+rewind_nothing(StreamFeed *feed)
+{
+}
+
+/* Runs a statement as batches are run, with no messages. */
+static void
+run_without_messages(const ContinuousView *cv, const char *sql)
+{
+	StreamFeed	nothing = {.next = no_message,.rewind = rewind_nothing};
+	ViewIdentity save;
+
+	view_enter(cv, &save);
+	(void) view_run(cv, sql, &nothing, 0, NULL);
+	view_leave(&save);
 }
 
 /*
  * Reading the definition, if only of nothing, checks every right that the user
- * needs: on the stream, on joined tables, on functions.  Nothing is what the
- * planner should expect, too, instead of asking the broker.
+ * needs: on the stream, on joined tables, on functions.
  */
 static void
-check_rights(Oid stream, const char *definition)
+check_rights(const ContinuousView *cv)
 {
-	stream_feed_expect(stream, 0);
-	PG_TRY();
-	{
-		execute_as_user(psprintf("SELECT FROM %s LIMIT 0", definition));
-	}
-	PG_FINALLY();
-	{
-		stream_feed_expect(stream, -1);
-	}
-	PG_END_TRY();
+	run_without_messages(cv, psprintf("SELECT FROM %s LIMIT 0",
+									  view_relation_name(cv->definition)));
 }
 
-/*
- * The one row of a view without GROUP BY: what the delta gives over no rows.  A
- * delta without aggregates (SELECT 1 .. HAVING true) would give none.
- */
+/* A view without GROUP BY has one row, before the first message too. */
 static void
-fill_single_row(const ViewDerivation *derivation, const char *state)
+fill_single_row(const ContinuousView *cv)
 {
-	Query	   *delta = view_delta_query(derivation, true);
-
-	execute_as_user(delta->hasAggs ?
-					psprintf("INSERT INTO %s %s", state, query_text(delta)) :
-					psprintf("INSERT INTO %s DEFAULT VALUES", state));
+	run_without_messages(cv, view_merge_statement(cv));
 }
 
 /* ------------------------------------------------------------------ V itself */
@@ -414,8 +401,6 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 	ViewDerivation *derivation;
 	Query	   *query;
 	ObjectAddress address;
-	char	   *definition;
-	char	   *state;
 	char	   *long_key_index;
 	List	   *long_keys;
 
@@ -427,6 +412,7 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 
 	cv.generation = 1;
 	cv.kind = analysis->kind;
+	cv.owner = GetUserId();
 	cv.stream = analysis->stream;
 	cv.columns = analysis->columns;
 	cv.needs_event_time = analysis->uses_time;
@@ -434,17 +420,15 @@ view_create(CreateContinuousViewStmt *stmt, const char *query_string,
 	cv.reject_limit = options->reject_limit;
 	cv.settings = settings_capture();
 	cv.consumer = catalog_add_consumer(cv.stream);
-	definition = hidden_qualified_name(stmt->view, cv.consumer, 1, "definition");
-	state = hidden_qualified_name(stmt->view, cv.consumer, 1, "state");
 
 	cv.definition = create_hidden_view(hidden_name(stmt->view, cv.consumer, 1, "definition"),
 									   query_text(query));
-	check_rights(cv.stream, definition);
+	check_rights(&cv);
 	cv.state = create_state_table(derivation, stmt->view, cv.consumer);
 	cv.delta = create_hidden_view(hidden_name(stmt->view, cv.consumer, 1, "delta"),
-								  query_text(view_delta_query(derivation, false)));
+								  query_text(view_delta_query(derivation)));
 	if (cv.kind == VIEW_SINGLE)
-		fill_single_row(derivation, state);
+		fill_single_row(&cv);
 	address = create_view(stmt->view, view_read_query(derivation, cv.state));
 	cv.view = address.objectId;
 	view_record_dependencies(cv.view, cv.definition, cv.delta);

@@ -321,7 +321,7 @@ view_derive(const ViewAnalysis *analysis)
 /* --------------------------------------------------------------- the queries */
 
 Query *
-view_delta_query(const ViewDerivation *derivation, bool empty)
+view_delta_query(const ViewDerivation *derivation)
 {
 	Query	   *delta = copyObject(derivation->analysis->query);
 	ListCell   *lc;
@@ -342,8 +342,6 @@ view_delta_query(const ViewDerivation *derivation, bool empty)
 		makeBoolConst(true, false) : NULL;
 	delta->windowClause = NIL;
 	delta->hasWindowFuncs = false;
-	if (empty)
-		delta->jointree->quals = makeBoolConst(false, false);
 	return delta;
 }
 
@@ -478,7 +476,7 @@ view_state_columns(const ViewDerivation *derivation)
 			column->collation != get_typcollation(column->type))
 			appendStringInfo(&buf, " COLLATE %s", generate_collation_name(column->collation));
 		if (column->role == STATE_SINGLE)
-			appendStringInfo(&buf, " DEFAULT true NOT NULL CHECK (%s)",
+			appendStringInfo(&buf, " NOT NULL CHECK (%s)",
 							 quote_identifier(column->name));
 	}
 	return buf.data;

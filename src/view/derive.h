@@ -85,8 +85,8 @@ typedef struct ViewDerivation
 
 extern ViewDerivation *view_derive(const ViewAnalysis *analysis);
 
-/* The delta query; "empty": over no rows. */
-extern Query *view_delta_query(const ViewDerivation *derivation, bool empty);
+/* The delta query. */
+extern Query *view_delta_query(const ViewDerivation *derivation);
 
 /* V's query over the state table. */
 extern Query *view_read_query(const ViewDerivation *derivation, Oid state);

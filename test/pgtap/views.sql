@@ -1,6 +1,6 @@
 -- Definitions that once went wrong, and why.
 \ir ../lib/pgtap.psql
-SELECT plan(7);
+SELECT plan(10);
 CREATE SCHEMA views;
 SET search_path = views, public;
 
@@ -28,6 +28,18 @@ SELECT kappa.wait(v::regclass, '60s') FROM unnest(ARRAY['one', 'none']) v \g /de
 SELECT results_eq('SELECT * FROM one', 'VALUES (1)', 'one row of nothing');
 SELECT is_empty('SELECT * FROM none', 'no row of nothing');
 SELECT is_empty(format('SELECT * FROM kappa.verify(%L)', v), v || ': verified') FROM unnest(ARRAY['one', 'none']) v;
+-- Functions of users find what they name in the search_path of the creation, also where they are
+-- inlined or evaluated beforehand, as they are when the view is created.
+CREATE TABLE names (k int, name text);
+INSERT INTO names VALUES (0, 'even'), (1, 'odd');
+CREATE FUNCTION name_of(int) RETURNS text LANGUAGE sql STABLE AS 'SELECT name FROM names WHERE k = $1';
+CREATE FUNCTION first_name() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN (SELECT min(name) FROM names); END $$;
+CREATE CONTINUOUS VIEW named AS SELECT name_of(k) AS name, count(*) FROM points WHERE name_of(k) >= first_name() GROUP BY 1;
+CREATE CONTINUOUS VIEW longest AS SELECT max(name_of(k)) AS name, max(first_name()) AS first FROM points;
+SELECT kappa.wait(v::regclass, '60s') FROM unnest(ARRAY['named', 'longest']) v \g /dev/null
+SELECT results_eq('SELECT * FROM named ORDER BY name', $$ VALUES ('even', 350::bigint), ('odd', 350) $$, 'named');
+SELECT is_empty(format('SELECT * FROM kappa.verify(%L)', v), v || ': verified') FROM unnest(ARRAY['named', 'longest']) v;
+
 SELECT is_empty('SELECT * FROM kappa.dead_letters WHERE stream::text ~ ''points''', 'no dead letters');
 
 SELECT * FROM finish();

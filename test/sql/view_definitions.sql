@@ -69,7 +69,7 @@ CREATE CONTINUOUS VIEW later AS SELECT count(*) FROM sales WITH NO DATA;
 CREATE CONTINUOUS VIEW past WITH (start = '-1 hour') AS SELECT count(*) FROM sales;
 ALTER CONTINUOUS VIEW past SET (reject_limit = 7);
 ALTER CONTINUOUS VIEW past SET (start = 'latest');
-SELECT view, start, reject_limit FROM kappa.views WHERE view IN ('later'::regclass, 'past'::regclass) ORDER BY 1::text;
+SELECT view, start, reject_limit FROM kappa.views WHERE view IN ('later'::regclass, 'past'::regclass) ORDER BY view::text;
 ALTER CONTINUOUS VIEW kept SET (reject_limit = none);
 SELECT reject_limit FROM kappa.views WHERE view = 'kept'::regclass;
 
