@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "source/explain.h"
 #include "source/extent.h"
 #include "source/scan.h"
 #include "source/seek.h"
@@ -39,9 +40,6 @@
 /* How long a broker may be away before the query fails, and for EXPLAIN. */
 #define CONTACT_TIMEOUT_MS	10000
 #define EXPLAIN_TIMEOUT_MS	1000
-
-/* EXPLAIN lists the offsets of so many partitions. */
-#define EXPLAIN_PARTITIONS	16
 
 typedef struct StreamScan
 {
@@ -514,33 +512,6 @@ preview_stretch(ForeignScanState *node)
 	return known;
 }
 
-/* The stretch of the log, partition by partition. */
-static void
-explain_offsets(StreamScan *scan, ExplainState *es)
-{
-	const LogExtent *part = &scan->part;
-	StringInfoData line;
-	StringInfoData list;
-	int			n = 0;
-
-	initStringInfo(&list);
-	for (int i = 0; i < part->npartitions; i++)
-	{
-		if (part->first[i] >= part->end[i] || ++n > EXPLAIN_PARTITIONS)
-			continue;
-		appendStringInfo(&list, "%s%d: " INT64_FORMAT " to " INT64_FORMAT,
-						 n > 1 ? ", " : "", i, part->first[i], part->end[i] - 1);
-	}
-
-	initStringInfo(&line);
-	appendStringInfo(&line, "%s" INT64_FORMAT " in %d partitions",
-					 seek_is_complete(scan->seek) ? "" : "at most ",
-					 extent_messages(part), n);
-	if (n > 0 && n <= EXPLAIN_PARTITIONS)
-		appendStringInfo(&line, " (%s)", list.data);
-	ExplainPropertyText("Offsets", line.data, es);
-}
-
 void
 scan_explain(ForeignScanState *node, ExplainState *es)
 {
@@ -559,9 +530,9 @@ scan_explain(ForeignScanState *node, ExplainState *es)
 	/* Of several stretches, what they have in common. */
 	if (!known)
 		scan->bounds = seek_evaluate(scan->seek, false);
-	seek_explain(scan->seek, &scan->bounds, es);
+	explain_seek(seek_terms(scan->seek), node->ss.ps.plan, &scan->bounds, es);
 	if (known)
-		explain_offsets(scan, es);
+		explain_offsets(&scan->part, seek_is_complete(scan->seek), es);
 	if (es->analyze && !scan->feed)
 		ExplainPropertyInteger("Messages Read", NULL, scan->messages, es);
 }

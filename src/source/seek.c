@@ -25,23 +25,18 @@
 #include "commands/defrem.h"
 #include "executor/executor.h"
 #include "foreign/foreign.h"
-#include "lib/stringinfo.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
 #include "compat.h"
 #include "source/seek.h"
-
-/* EXPLAIN lists so many partitions of a set. */
-#define EXPLAIN_PARTITIONS	16
 
 struct SeekState
 {
@@ -304,6 +299,12 @@ seek_evaluate(SeekState *seek, bool executing)
 	return bounds;
 }
 
+List *
+seek_terms(SeekState *seek)
+{
+	return seek->terms;
+}
+
 bool
 seek_is_complete(SeekState *seek)
 {
@@ -321,106 +322,4 @@ bool
 seek_changed(SeekState *seek)
 {
 	return bms_overlap(seek->node->chgParam, seek->params);
-}
-
-/* ---------------------------------------------------------------- EXPLAIN */
-
-static const char *
-column_name(SeekColumn column)
-{
-	return column == SEEK_PARTITION ? "partition" :
-		column == SEEK_OFFSET ? "offset" : "timestamp";
-}
-
-/* Appends one bound to the line. */
-static void
-append_bound(StringInfo line, SeekColumn column, const char *operator, const char *value)
-{
-	appendStringInfo(line, "%s%s %s %s", line->len > 0 ? ", " : "",
-					 column_name(column), operator, value);
-}
-
-/* Appends what a range of integers says. */
-static void
-append_range(StringInfo line, SeekColumn column, int64 from, int64 to)
-{
-	if (from == to)
-	{
-		append_bound(line, column, "=", psprintf(INT64_FORMAT, from));
-		return;
-	}
-	if (from != PG_INT64_MIN)
-		append_bound(line, column, ">=", psprintf(INT64_FORMAT, from));
-	if (to != PG_INT64_MAX)
-		append_bound(line, column, "<=", psprintf(INT64_FORMAT, to));
-}
-
-/* Appends a set of partitions, if it is one, and short. */
-static bool
-append_partitions(StringInfo line, const SeekBounds *bounds)
-{
-	StringInfoData list;
-	int			count = 0;
-
-	initStringInfo(&list);
-	for (int i = 0; i < bounds->npartitions; i++)
-	{
-		if (!seek_includes(bounds, bounds->partitions[i]))
-			continue;
-		if (++count > EXPLAIN_PARTITIONS)
-			return false;
-		appendStringInfo(&list, "%s" INT64_FORMAT, count > 1 ? ", " : "", bounds->partitions[i]);
-	}
-	if (count == 0)
-		return false;
-	append_bound(line, SEEK_PARTITION, count == 1 ? "=" : "in",
-				 count == 1 ? list.data : psprintf("(%s)", list.data));
-	return true;
-}
-
-/* Appends the terms that have not been evaluated, as they were written. */
-static void
-append_expressions(StringInfo line, SeekState *seek, ExplainState *es)
-{
-	static const char *const operators[] = {NULL, "<", "<=", "=", ">=", ">"};
-	List	   *context;
-	ListCell   *lc;
-
-	context = set_deparse_context_plan(es->deparse_cxt, seek->node->plan, NIL);
-	foreach(lc, seek->terms)
-	{
-		SeekTerm   *term = lfirst(lc);
-		char	   *value;
-
-		/* An upper bound of the timestamp seeks nothing. */
-		if (term->applied ||
-			(term->column == SEEK_TIMESTAMP && term->strategy < BTEqualStrategyNumber))
-			continue;
-		value = deparse_expression((Node *) term->value, context, false, false);
-		append_bound(line, term->column,
-					 term->column == SEEK_TIMESTAMP && term->strategy == BTEqualStrategyNumber ?
-					 ">=" : operators[term->strategy],
-					 term->any ? psprintf("ANY (%s)", value) : value);
-	}
-}
-
-void
-seek_explain(SeekState *seek, const SeekBounds *bounds, ExplainState *es)
-{
-	StringInfoData line;
-
-	initStringInfo(&line);
-	if (bounds->nothing)
-		appendStringInfoString(&line, "nothing");
-	else
-	{
-		if (!append_partitions(&line, bounds))
-			append_range(&line, SEEK_PARTITION, bounds->partition_from, bounds->partition_to);
-		append_range(&line, SEEK_OFFSET, bounds->offset_from, bounds->offset_to);
-		if (bounds->time_from != DT_NOBEGIN)
-			append_bound(&line, SEEK_TIMESTAMP, ">=", timestamptz_to_str(bounds->time_from));
-		append_expressions(&line, seek, es);
-	}
-	if (line.len > 0)
-		ExplainPropertyText("Seek", line.data, es);
 }

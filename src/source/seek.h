@@ -98,10 +98,7 @@ extern bool seek_is_complete(SeekState *seek);
 /* Have parameters changed that terms use?  For a scan that starts again. */
 extern bool seek_changed(SeekState *seek);
 
-/*
- * A line of EXPLAIN, if there are terms: the bounds of the last evaluation, and
- * what it left out as it was written.
- */
-extern void seek_explain(SeekState *seek, const SeekBounds *bounds, ExplainState *es);
+/* The terms, as SeekTerms that know whether they were applied. */
+extern List *seek_terms(SeekState *seek);
 
 #endif							/* KAPPA_SEEK_H */

@@ -46,9 +46,6 @@
 /* Pauses after errors that may pass: 1, 2, 4 .. 60 seconds. */
 #define MAX_ERROR_PAUSE_MS 60000
 
-/* The same while somebody is changing the view. */
-#define BUSY_PAUSE_MS 50
-
 /* ---------------------------------------------------------------- the lock */
 
 /*

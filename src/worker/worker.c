@@ -64,9 +64,6 @@
 /* The same for a position that moves without messages. */
 #define GAP_INTERVAL_MS 100
 
-/* Another worker still has the consumer's lock, or its view is just going. */
-#define BUSY_PAUSE_MS 50
-
 /* A worker that ran so long is fine. */
 #define SUCCESS_MS 30000
 

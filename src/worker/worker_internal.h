@@ -228,6 +228,9 @@ extern void consumer_handle_error(Consumer *consumer, ErrorData *error);
 /* Close, and try again after so many milliseconds. */
 extern void consumer_back_off(Consumer *consumer, int64 ms);
 
+/* If another worker still has the consumer's lock, or the view is being changed or dropped. */
+#define BUSY_PAUSE_MS 50
+
 /* ------------------------------------ contact.c: a consumer and its broker */
 
 /*
