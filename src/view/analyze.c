@@ -141,6 +141,7 @@ inspect_view(InspectContext *context, RangeTblEntry *rte)
 	bool		inside = context->inside_view;
 
 	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
 	rel = table_open(rte->relid, AccessShareLock);
 	query = copyObject(get_view_query(rel));
 	table_close(rel, NoLock);

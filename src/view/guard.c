@@ -27,6 +27,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
+#include "commands/tablecmds.h"
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
 #include "utils/lsyscache.h"
@@ -474,7 +475,12 @@ check_alter_table(const AlterTableStmt *stmt)
 	if (!concerns_storage_only(relid, stmt))
 		refuse_hidden(relid, "alter");
 	if (stream_exists(relid))
+	{
+		/* Whoever is just creating a view over it is waited for. */
+		relid = AlterTableLookupRelation(unconstify(AlterTableStmt *, stmt),
+										 AlterTableGetLockLevel(stmt->cmds));
 		check_alter_stream(relid, stmt);
+	}
 	if (view_exists(relid))
 		foreach(lc, stmt->cmds)
 			check_view_command(lfirst_node(AlterTableCmd, lc));
@@ -489,7 +495,11 @@ check_rename(const RenameStmt *stmt)
 		return;
 	refuse_hidden(relid, "rename");
 	if (stmt->renameType == OBJECT_COLUMN && stream_exists(relid))
+	{
+		relid = RangeVarGetRelidExtended(stmt->relation, AccessExclusiveLock, 0,
+										 RangeVarCallbackOwnsRelation, NULL);
 		check_rename_column(relid, stmt->subname);
+	}
 }
 
 static void

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -58,7 +59,11 @@ inline_rte(RangeTblEntry *rte, List *queries)
 {
 	Query	   *home = list_nth(queries, rte->ctelevelsup);
 	CommonTableExpr *cte = find_cte(home, rte->ctename);
-	Query	   *subquery = copyObject(castNode(Query, cte->ctequery));
+	Query	   *subquery;
+
+	/* Used twice, each in the next one, a few queries become very many. */
+	CHECK_FOR_INTERRUPTS();
+	subquery = copyObject(castNode(Query, cte->ctequery));
 
 	/* It now stands that many levels deeper than it was written. */
 	if (rte->ctelevelsup > 0)

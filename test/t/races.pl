@@ -139,6 +139,24 @@ fails("SELECT kappa.wait(NULL)", qr/must not be null/, 'NULL');
 fails("SELECT kappa.wait('silent')", qr/not a continuous view|permission/, 'not a view');
 fails("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT kappa.wait('idle')", qr/READ COMMITTED/, 'a snapshot that never sees it');
 fails("SET statement_timeout = '300ms'; SELECT kappa.wait('idle')", qr/statement timeout/, 'statement_timeout');
+
+# ---- a stream is altered, while a view over it is created
+
+sub while_creating
+{
+	my ($sql, $pattern, $name) = @_;
+	$node->safe_psql('postgres', q{BEGIN; CREATE CONTINUOUS VIEW created AS SELECT sum(n) FROM silent; PREPARE TRANSACTION 'create'});
+	open(my $waiter, '-|', 'sh', '-c', 'exec psql -XAtq -d "$0" -c "$1" 2>&1', $node->connstr('postgres'), $sql) or die "psql: $!";
+	await($node, q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'silent'::regclass AND NOT granted});
+	$node->safe_psql('postgres', "COMMIT PREPARED 'create'");
+	like(join('', <$waiter>), $pattern, $name);
+	close $waiter;
+	$node->safe_psql('postgres', 'DROP VIEW created');
+}
+while_creating("ALTER FOREIGN TABLE silent OPTIONS (SET topic 'loud')", qr/cannot change option "topic"/, 'an option of the stream');
+while_creating("ALTER FOREIGN TABLE silent ALTER n OPTIONS (path 'm')", qr/cannot change column "n"/, 'a column');
+while_creating('ALTER FOREIGN TABLE silent RENAME n TO m', qr/cannot rename column "n"/, 'its name');
+
 $node->safe_psql('postgres', 'SET client_min_messages = error; DROP SERVER nowhere CASCADE');
 is(ask($node, $remains), '0 0 0 0 0 0', 'DROP SERVER CASCADE leaves nothing');
 
