@@ -35,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "view/between.h"
 #include "view/catalog.h"
 #include "view/owner.h"
 #include "view/view.h"
@@ -502,6 +503,21 @@ check_rename(const RenameStmt *stmt)
 	}
 }
 
+/* What a plain view gives to a continuous one must not become something else. */
+static void
+check_between(Oid relid)
+{
+	Oid			view = between_find(relid);
+
+	if (OidIsValid(view))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot replace view \"%s\"", get_rel_name(relid)),
+				 errdetail("Continuous view \"%s\" reads its stream through it, and has been computed with it as it is.",
+						   get_rel_name(view)),
+				 errhint("Create another view, or drop the continuous view.")));
+}
+
 static void
 check_replace_view(const ViewStmt *stmt)
 {
@@ -510,6 +526,10 @@ check_replace_view(const ViewStmt *stmt)
 	if (!OidIsValid(relid))
 		return;
 	refuse_hidden(relid, "replace");
+	/* Whoever is just creating a view over it is waited for. */
+	relid = RangeVarGetRelidExtended(stmt->view, AccessExclusiveLock, 0,
+									 RangeVarCallbackOwnsRelation, NULL);
+	check_between(relid);
 	if (view_exists(relid) && !view_get(relid)->foreign_origin)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -543,6 +563,7 @@ check_rule(const RangeVar *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("continuous views do not support rules and triggers")));
+	check_between(relid);
 }
 
 void

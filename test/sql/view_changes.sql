@@ -28,6 +28,21 @@ ALTER FOREIGN TABLE visits RENAME COLUMN at TO "when";
 ALTER FOREIGN TABLE visits DROP COLUMN at;
 ALTER FOREIGN TABLE visits DROP COLUMN seen;
 
+-- plain views between a definition and its stream stay as they are; others may be replaced
+CREATE TABLE pages (page text, title text);
+CREATE VIEW titles AS SELECT page, title FROM pages;
+CREATE VIEW seen_visits AS SELECT page, mood FROM visits WHERE at IS NOT NULL;
+CREATE VIEW happy_visits AS SELECT page FROM seen_visits WHERE mood = 'happy';
+CREATE VIEW happy WITH (continuous) AS
+    WITH v AS (SELECT * FROM happy_visits) SELECT title, count(*) FROM v JOIN titles USING (page) GROUP BY title;
+CREATE OR REPLACE VIEW happy_visits AS SELECT page FROM visits;
+CREATE OR REPLACE VIEW seen_visits AS SELECT page, mood FROM visits;
+CREATE OR REPLACE RULE "_RETURN" AS ON SELECT TO seen_visits DO INSTEAD SELECT page, mood FROM visits;
+CREATE OR REPLACE VIEW titles AS SELECT page, upper(title) AS title FROM pages;
+DROP VIEW happy;
+CREATE OR REPLACE VIEW seen_visits AS SELECT page, mood FROM visits;
+DROP VIEW happy_visits, seen_visits;
+
 -- a view's state goes to the user's default tablespace, if that is the user's right
 RESET SESSION AUTHORIZATION;
 SET allow_in_place_tablespaces = on;
