@@ -321,7 +321,7 @@ extent_ask(LogExtent *extent, const Stream *stream, Oid userid,
 
 	INSTR_TIME_SET_CURRENT(start);
 	n = stream_reader_partitions(reader, timeout_ms);
-	if (n < 0)
+	if (n <= 0)
 		return false;
 	extent->first = palloc((n + 1) * sizeof(int64));
 	extent->end = palloc((n + 1) * sizeof(int64));

@@ -17,13 +17,16 @@
 #include "source/options.h"
 #include "source/source.h"
 
+struct KafkaLink;
+
 /*
  * A new handle of librdkafka for the stream, with the given properties of ours
- * after those of the user (which cannot name them).  Errors if librdkafka
- * refuses; nothing is left behind then.
+ * after those of the user (which cannot name them).  The link hears of errors in
+ * its consumer queue.  Errors if librdkafka refuses; nothing is left behind then.
  */
 extern rd_kafka_t *kafka_open(const Stream *stream, Oid userid, KafkaRole role,
-							  const KafkaProperty *properties, int nproperties);
+							  const KafkaProperty *properties, int nproperties,
+							  struct KafkaLink *link);
 
 /*
  * What an error of librdkafka means to PostgreSQL: class 08, or
@@ -78,6 +81,9 @@ extern void kafka_link_note_success(KafkaLink *link);
 extern void kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err,
 									const char *detail);
 
+/* librdkafka's error_cb, whose argument "link" is a KafkaLink. */
+extern void kafka_link_hear(rd_kafka_t *handle, int err, const char *reason, void *link);
+
 /* Takes what the main queue has for us. */
 extern void kafka_link_serve(KafkaLink *link);
 
@@ -117,7 +123,7 @@ extern bool kafka_link_try_again(KafkaLink *link, KafkaPatience *patience,
  */
 extern char *kafka_link_topic_setting(KafkaLink *link, const char *name, int timeout_ms);
 
-/* The number of partitions; -1 if it could not be learnt: see the state. */
+/* See stream_reader_partitions(). */
 extern int	kafka_link_partitions(KafkaLink *link, int timeout_ms);
 
 /*

@@ -59,7 +59,7 @@ set_properties(rd_kafka_conf_t *conf, const KafkaProperty *properties, int n, ch
 
 rd_kafka_t *
 kafka_open(const Stream *stream, Oid userid, KafkaRole role,
-		   const KafkaProperty *properties, int nproperties)
+		   const KafkaProperty *properties, int nproperties, KafkaLink *link)
 {
 	List	   *user = kafka_properties(stream->relid, stream->serverid, userid, role);
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -85,8 +85,12 @@ kafka_open(const Stream *stream, Oid userid, KafkaRole role,
 	{
 		/*
 		 * What librdkafka has to say is fetched by us as events: its threads
-		 * must not run code of PostgreSQL's.
+		 * must not run code of PostgreSQL's.  Only of a topic that has gone it puts
+		 * notes between the messages of a consumer, which is no event; the callback
+		 * runs when we take messages.
 		 */
+		rd_kafka_conf_set_opaque(conf, link);
+		rd_kafka_conf_set_error_cb(conf, kafka_link_hear);
 		rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
 								 RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_DR);
 		handle = rd_kafka_new(role == KAFKA_CONSUMER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER,

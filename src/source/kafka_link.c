@@ -50,7 +50,7 @@ kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole rol
 	link->ok = true;
 	link->rtt_ms = -1;
 	INSTR_TIME_SET_CURRENT(link->heard_at);
-	link->handle = kafka_open(stream, userid, role, properties, nproperties);
+	link->handle = kafka_open(stream, userid, role, properties, nproperties, link);
 	link->kafka_topic = rd_kafka_topic_new(link->handle, link->topic, NULL);
 	if (link->kafka_topic == NULL)
 		ereport(ERROR,
@@ -256,6 +256,20 @@ kafka_link_note_trouble(KafkaLink *link, rd_kafka_resp_err_t err, const char *de
 	kafka_clean_text(link->message);
 }
 
+/*
+ * Called by librdkafka, in our thread, so nothing may be raised here.  That the
+ * topic is gone is worth knowing at once: it may soon be there again, as another
+ * one.  Everything else comes as an event or in place of a message, too.
+ */
+void
+kafka_link_hear(rd_kafka_t *handle, int err, const char *reason, void *link)
+{
+	const rd_kafka_resp_err_t gone = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+
+	if (kafka_sqlstate(err) == ERRCODE_UNDEFINED_OBJECT)
+		kafka_link_note_trouble(link, gone, rd_kafka_err2str(gone));
+}
+
 void
 kafka_link_serve(KafkaLink *link)
 {
@@ -430,7 +444,7 @@ kafka_link_partitions(KafkaLink *link, int timeout_ms)
 			err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 		{
 			kafka_link_note_trouble(link, err, rd_kafka_err2str(err));
-			return -1;
+			return 0;
 		}
 	} while (kafka_link_try_again(link, &patience, err) && !rejected(link));
 

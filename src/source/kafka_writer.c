@@ -105,7 +105,7 @@ learn_partitions(StreamWriter *writer)
 		timeout_ms = Min(timeout_ms, message_timeout_ms);
 
 	writer->npartitions = kafka_link_partitions(&writer->link, timeout_ms);
-	if (writer->npartitions < 0)
+	if (writer->npartitions <= 0)
 		ereport(ERROR,
 				(errcode(writer->link.sqlerrcode),
 				 errmsg("%s", writer->link.message)));

@@ -184,7 +184,8 @@ extern StreamReaderState stream_reader_last_state(StreamReader *reader);
 
 /*
  * The number of partitions of the topic; waits, interruptibly, up to timeout_ms
- * for the broker.  -1 if it could not be learnt: see stream_reader_state().
+ * for the broker.  0 if there is no such topic, or none that the user may see, -1 if
+ * the broker did not answer: see stream_reader_state().
  */
 extern int	stream_reader_partitions(StreamReader *reader, int timeout_ms);
 

@@ -160,10 +160,10 @@ check_retained(AnswerFeed *answer)
 	int64	   *first;
 	int64	   *end;
 
-	if (n < 0)
+	if (n <= 0)
 		report_reader(answer);
-	first = palloc(sizeof(int64) * Max(n, 1));
-	end = palloc(sizeof(int64) * Max(n, 1));
+	first = palloc(sizeof(int64) * n);
+	end = palloc(sizeof(int64) * n);
 	if (!stream_reader_offsets(answer->reader, n, first, end, BROKER_TIMEOUT_MS))
 		report_reader(answer);
 
@@ -182,6 +182,10 @@ check_retained(AnswerFeed *answer)
 							answer->stream->topic, answer->cv->name),
 					 p->partition >= n ?
 					 errdetail("Partition %d is missing.", p->partition) :
+					 first[p->partition] == end[p->partition] ?
+					 errdetail("The view was computed from offsets " INT64_FORMAT " to " INT64_FORMAT
+							   " of partition %d, the topic holds none there now.",
+							   start, p->next_offset - 1, p->partition) :
 					 errdetail("The view was computed from offsets " INT64_FORMAT " to " INT64_FORMAT
 							   " of partition %d, the topic holds offsets " INT64_FORMAT " to " INT64_FORMAT ".",
 							   start, p->next_offset - 1, p->partition,

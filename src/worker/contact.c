@@ -167,8 +167,9 @@ listen_for_trouble(Consumer *consumer)
 }
 
 /*
- * How many partitions the topic has; -1 if the broker cannot be asked now.  A
- * worker with many consumers of a broker that is away must still serve others.
+ * How many partitions the topic has; 0 if there is none, -1 if the broker cannot
+ * be asked now.  A worker with many consumers of a broker that is away must still
+ * serve others.
  */
 static int
 ask_partitions(Consumer *consumer, int timeout_ms)
@@ -180,7 +181,7 @@ ask_partitions(Consumer *consumer, int timeout_ms)
 		return -1;
 
 	n = stream_reader_partitions(consumer->reader, timeout_ms);
-	if (n <= 0)
+	if (n < 0)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 

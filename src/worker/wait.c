@@ -125,7 +125,7 @@ check_status(Wait *wait)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("continuous view %s is paused", wait->cv->name),
 				 error ? errdetail("%s", error) : 0,
-				 errhint("Call kappa.resume.")));
+				 error && strstr(error, DROP_AND_CREATE) ? 0 : errhint("Call kappa.resume.")));
 	if (spi_bool(4))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

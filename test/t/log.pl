@@ -153,6 +153,16 @@ is(answer('grown'), '110|6105', 'partitions added meanwhile are read from their 
 is($node->safe_psql('postgres', 'SELECT count(*), sum(n) FROM grown'), '110|6105', 'as SELECT does');
 verified($node, 'grown_sum');
 
+# A view whose topic is missing asks for it each second, and gets an answer: no reason to leave the broker alone.
+$node->safe_psql('postgres', q{
+	CREATE FOREIGN TABLE missing (n int) SERVER log OPTIONS (topic 'missing');
+	CREATE CONTINUOUS VIEW missing_count AS SELECT count(*) FROM missing});
+$node->poll_query_until('postgres', q{SELECT status = 'waiting' FROM kappa.continuous_views WHERE viewname = 'missing_count'});
+topic('grow', 'grown', 4);
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 4 FROM kappa.progress WHERE viewname = 'grown_sum'}),
+	'partitions are found beside a view whose topic is missing');
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE missing CASCADE');
+
 # ---- what Kafka's tools see: the position of a view, as the offsets that its group has committed
 
 make('mirrored');

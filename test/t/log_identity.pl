@@ -52,6 +52,7 @@ is($node->safe_psql('postgres', 'TABLE down'), 100, 'nothing of the new log is c
 my ($out, $err);
 $node->psql('postgres', q{SELECT kappa.wait('down', '60s')}, stderr => \$err);
 like($err, qr/is paused/, 'and kappa.wait says so');
+unlike($err, qr/kappa\.resume/, 'without a hint that would not help');
 
 # The same while a worker is reading.
 topic('create', 'identity_live', 1);
