@@ -26,10 +26,13 @@
 #include "source/connection.h"
 
 /*
- * File descriptors to reserve for a connection: the event's, and those of the
- * sockets and wake-up pipes to a few brokers.
+ * File descriptors to reserve for a connection: the event's, and those by which
+ * threads are woken, one thread for each broker that is known.  The sockets of
+ * those that have something for us are few: a third of all files is for
+ * connections, which leaves room for them.
  */
-#define CONNECTION_FDS 8
+#define CONNECTION_FDS 6
+#define BROKER_FDS 2
 
 static dlist_head open_connections = DLIST_STATIC_INIT(open_connections);
 
@@ -40,11 +43,11 @@ release_files(int n)
 		ReleaseExternalFD();
 }
 
-/* All that a connection needs of the system, or nothing: others need files, too. */
+/* So many more for a connection, or none: others need files, too. */
 static void
-acquire_files(void)
+acquire_files(LogConnection *connection, int n)
 {
-	for (int i = 0; i < CONNECTION_FDS; i++)
+	for (int i = 0; i < n; i++)
 	{
 		if (AcquireExternalFD())
 			continue;
@@ -52,10 +55,11 @@ acquire_files(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not open stream: too many files are open"),
-				 errdetail("Connections may take a third of max_files_per_process, and one takes %d files.",
-						   CONNECTION_FDS),
+				 errdetail("Connections may take a third of max_files_per_process, and this one takes %d files.",
+						   connection->files + n),
 				 errhint("Raise max_files_per_process.")));
 	}
+	connection->files += n;
 }
 
 static void
@@ -70,7 +74,7 @@ close_connection(void *arg)
 
 	connection->close(connection);
 	close(connection->event_fd);
-	release_files(CONNECTION_FDS);
+	release_files(connection->files);
 }
 
 static void
@@ -81,21 +85,20 @@ close_all_connections(int code, Datum arg)
 										 dlist_head_node(&open_connections)));
 }
 
-static int
-open_event(void)
+static void
+open_event(LogConnection *connection)
 {
-	int			fd;
-
-	acquire_files();
-	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fd < 0)
+	connection->files = 0;
+	acquire_files(connection, CONNECTION_FDS + BROKER_FDS);
+	connection->brokers = 1;
+	connection->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (connection->event_fd < 0)
 	{
-		release_files(CONNECTION_FDS);
+		release_files(connection->files);
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open stream: %m")));
 	}
-	return fd;
 }
 
 void
@@ -112,13 +115,22 @@ connection_open(LogConnection *connection, void (*close) (LogConnection *connect
 		exit_registered = true;
 	}
 
-	connection->event_fd = open_event();
+	open_event(connection);
 	connection->close = close;
 	connection->open = true;
 	dlist_push_tail(&open_connections, &connection->node);
 	connection->at_reset.func = close_connection;
 	connection->at_reset.arg = connection;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &connection->at_reset);
+}
+
+void
+connection_expect_brokers(LogConnection *connection, int n)
+{
+	if (n <= connection->brokers)
+		return;
+	acquire_files(connection, (n - connection->brokers) * BROKER_FDS);
+	connection->brokers = n;
 }
 
 void

@@ -20,6 +20,8 @@ typedef struct LogConnection
 	void		(*close) (struct LogConnection *connection);
 	bool		open;
 	int			event_fd;		/* readable when something may have happened */
+	int			brokers;		/* that files are reserved for */
+	int			files;			/* reserved */
 	MemoryContextCallback at_reset;
 	dlist_node	node;			/* in the backend's list of open connections */
 } LogConnection;
@@ -31,6 +33,12 @@ typedef struct LogConnection
  */
 extern void connection_open(LogConnection *connection,
 							void (*close) (LogConnection *connection));
+
+/*
+ * There are so many brokers, or may be: an error if there are not enough files for
+ * them all.
+ */
+extern void connection_expect_brokers(LogConnection *connection, int n);
 
 /* Makes event_fd unreadable: to be called before looking what has happened. */
 extern void connection_drain(LogConnection *connection);

@@ -14,10 +14,14 @@
 
 #include "portability/instr_time.h"
 
+#include "source/connection.h"
 #include "source/options.h"
 #include "source/source.h"
 
 struct KafkaLink;
+
+/* How many brokers the stream's server names. */
+extern int	kafka_bootstrap_servers(const Stream *stream, Oid userid, KafkaRole role);
 
 /*
  * A new handle of librdkafka for the stream, with the given properties of ours
@@ -37,6 +41,7 @@ extern int	kafka_sqlstate(rd_kafka_resp_err_t err);
 /* To be embedded in a reader or writer, which fills in the first part. */
 typedef struct KafkaLink
 {
+	LogConnection *connection;	/* whose link it is */
 	char	   *topic;
 	const char *verb;			/* "read" or "write to", for messages */
 
@@ -50,6 +55,7 @@ typedef struct KafkaLink
 	rd_kafka_t *handle;
 	rd_kafka_topic_t *kafka_topic;
 	rd_kafka_queue_t *events;	/* the main queue */
+	int			brokers;		/* in the cluster, as last heard */
 
 	bool		ok;
 	int64		troubles;		/* times that ok became false, or error another */

@@ -57,6 +57,25 @@ set_properties(rd_kafka_conf_t *conf, const KafkaProperty *properties, int n, ch
 	return NULL;
 }
 
+int
+kafka_bootstrap_servers(const Stream *stream, Oid userid, KafkaRole role)
+{
+	List	   *user = kafka_properties(stream->relid, stream->serverid, userid, role);
+	ListCell   *lc;
+	int			n = 1;
+
+	foreach(lc, user)
+	{
+		const KafkaProperty *property = lfirst(lc);
+
+		if (strcmp(property->name, "bootstrap.servers") != 0)
+			continue;
+		for (const char *next = property->value; *next != '\0'; next++)
+			n += *next == ',';
+	}
+	return n;
+}
+
 rd_kafka_t *
 kafka_open(const Stream *stream, Oid userid, KafkaRole role,
 		   const KafkaProperty *properties, int nproperties, KafkaLink *link)

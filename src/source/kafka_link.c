@@ -36,10 +36,11 @@
 
 /*
  * How long to wait for librdkafka to put a handle away, and how long once it has
- * failed to in this process, in milliseconds.
+ * failed to in this process, in milliseconds.  A worker closes dozens, one after
+ * the other, when the server shuts down.
  */
 #define FIRST_DESTROY_MS	2000
-#define NEXT_DESTROY_MS		300
+#define NEXT_DESTROY_MS		50
 
 /* --------------------------------------------------------- open and close */
 
@@ -50,6 +51,7 @@ kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole rol
 	link->ok = true;
 	link->rtt_ms = -1;
 	INSTR_TIME_SET_CURRENT(link->heard_at);
+	connection_expect_brokers(link->connection, kafka_bootstrap_servers(stream, userid, role));
 	link->handle = kafka_open(stream, userid, role, properties, nproperties, link);
 	link->kafka_topic = rd_kafka_topic_new(link->handle, link->topic, NULL);
 	if (link->kafka_topic == NULL)
@@ -373,6 +375,7 @@ ask_partitions(KafkaLink *link, int slice_ms, int *count)
 	if (err)
 		return err;
 	kafka_link_note_round_trip(link, start);
+	link->brokers = metadata->broker_cnt;
 
 	if (metadata->topic_cnt == 1)
 	{
@@ -437,6 +440,7 @@ kafka_link_partitions(KafkaLink *link, int timeout_ms)
 		err = ask_partitions(link, patience.slice_ms, &count);
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
+			connection_expect_brokers(link->connection, link->brokers);
 			kafka_link_note_success(link);
 			return count;
 		}

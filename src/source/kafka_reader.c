@@ -123,6 +123,7 @@ kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 	};
 
 	kafka->link.topic = pstrdup(stream->topic);
+	kafka->link.connection = &kafka->reader.connection;
 	kafka->link.verb = "read";
 	kafka->link.take_error = take_link_error;
 	kafka->queue_messages = queue_messages;

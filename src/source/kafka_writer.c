@@ -147,6 +147,7 @@ stream_writer_open(const Stream *stream, Oid userid)
 	writer->stream = stream;
 	writer->userid = userid;
 	writer->link.topic = pstrdup(stream->topic);
+	writer->link.connection = &writer->connection;
 	writer->link.verb = "write to";
 	writer->link.take_error = kafka_link_note_trouble;
 	writer->link.take_deliveries = take_deliveries;

@@ -51,17 +51,27 @@ $node->poll_query_until('postgres',
 pass('the worker ends when there is nothing left to do');
 
 # More views than a worker has files for: some wait, and say why, and hold up no other.
+my $brokers = join ',', $ENV{KAPPA_BROKER}, map { "127.0.0.$_:9" } 2 .. 60;
+$node->safe_psql('postgres', $_) for "CREATE SERVER large FOREIGN DATA WRAPPER kafka OPTIONS (bootstrap_servers '$brokers')",
+	q{CREATE FOREIGN TABLE large (n int) SERVER large OPTIONS (topic 'many_a')},
+	'CREATE CONTINUOUS VIEW of_many AS SELECT count(*) AS c FROM large';
 $node->append_conf('postgresql.conf', "pg_kappa.workers = 1\nmax_files_per_process = 200");
 $node->restart;
 my $log = -s $node->logfile;
 $node->safe_psql('postgres', "CREATE CONTINUOUS VIEW w$_ AS SELECT count(*) AS c FROM many_a") for 1 .. 15;
-$node->poll_query_until('postgres', q{SELECT count(*) > 0 AND count(*) < 15 FROM kappa.continuous_views WHERE error ~ 'too many files'})
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 AND count(*) < 15 FROM kappa.continuous_views WHERE viewname ~ '^w' AND error ~ 'too many files'})
 	or die;
-my $live = $node->safe_psql('postgres', q{SELECT min(viewname) FROM kappa.continuous_views WHERE error IS NULL});
+my $live = $node->safe_psql('postgres', q{SELECT min(viewname) FROM kappa.continuous_views WHERE viewname ~ '^w' AND error IS NULL});
 produce('many_a', $file);
 wait_for($node, $live);
 is($node->safe_psql('postgres', "SELECT c FROM $live"), 4 * $n, 'a view among more than can be read at a time');
 unlike(substr(slurp_file($node->logfile), $log), qr/exited with exit code 1/, 'the worker goes on');
+# Brokers cost files, too: a view whose server names more of them than there are files for takes none from others.
+like(($node->psql('postgres', 'SELECT count(*) FROM large'))[2], qr/too many files are open\n.*takes 126 files/, 'too many brokers for a session');
+$node->poll_query_until('postgres', q{SELECT error ~ 'too many files' FROM kappa.continuous_views WHERE viewname = 'of_many'})
+	or die;
+$node->safe_psql('postgres', 'DROP VIEW of_many');
+
 $node->append_conf('postgresql.conf', 'max_files_per_process = 1000');
 $node->restart;
 wait_for($node, map { "w$_" } 1 .. 15);
