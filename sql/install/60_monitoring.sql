@@ -5,6 +5,11 @@ CREATE FUNCTION kappa.fingerprint() RETURNS text
 COMMENT ON FUNCTION kappa.fingerprint() IS
     'identity of this database: views that were made in another one wait for kappa.resume';
 
+CREATE FUNCTION kappa.worker_shortage() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kappa_worker_shortage';
+COMMENT ON FUNCTION kappa.worker_shortage() IS
+    'why this database has no worker, when there is no room for one; else null';
+
 -- Everyone may read it, like pg_views.
 CREATE VIEW kappa.continuous_views AS
 SELECT n.nspname AS schemaname,
@@ -23,16 +28,19 @@ SELECT n.nspname AS schemaname,
        v.generation,
        CASE WHEN v.failed THEN 'failed'
             WHEN v.paused OR here.copied THEN 'paused'
-            WHEN v.error IS NOT NULL THEN 'waiting'
+            WHEN here.trouble IS NOT NULL THEN 'waiting'
             WHEN here.live THEN 'live'
             ELSE 'backfilling' END AS status,
        CASE WHEN here.copied AND NOT v.failed THEN 'restored or copied: call kappa.resume'
-            ELSE v.error END AS error
+            WHEN v.paused OR v.failed THEN v.error
+            ELSE here.trouble END AS error
   FROM kappa.views v
   JOIN pg_catalog.pg_class c ON c.oid = v.view
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN (SELECT kappa.worker_shortage() AS reason) shortage
  CROSS JOIN LATERAL (
        SELECT v.fingerprint <> kappa.fingerprint() AS copied,
+              COALESCE(v.error, shortage.reason) AS trouble,
               (SELECT pg_catalog.bool_and(o.live) FROM kappa.offsets o
                 WHERE o.consumer = v.consumer) AS live) here
  WHERE v.current;

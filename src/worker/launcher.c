@@ -301,8 +301,11 @@ warn_exhausted(void)
 	warned = true;
 }
 
-/* A database without any worker goes before the second one of another. */
-static void
+/*
+ * A database without any worker goes before the second one of another.  False if
+ * none has a second one.
+ */
+static bool
 ask_one_to_leave(List *needs)
 {
 	ListCell   *lc;
@@ -316,7 +319,7 @@ ask_one_to_leave(List *needs)
 			richest = need;
 	}
 	if (richest == NULL)
-		return;
+		return false;
 
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	for (int i = worker_shared->nslots - 1; i >= 0; i--)
@@ -330,6 +333,20 @@ ask_one_to_leave(List *needs)
 			break;
 		}
 	}
+	LWLockRelease(worker_shared->lock);
+	return true;
+}
+
+/* Its views say so, until it gets a worker. */
+static void
+note_shortage(Oid dbid)
+{
+	DatabaseEntry *entry;
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	entry = shmem_find_database(dbid, true);
+	if (entry && entry->holds == 0)
+		entry->short_of_workers = true;
 	LWLockRelease(worker_shared->lock);
 }
 
@@ -392,6 +409,7 @@ launch_workers(void)
 	TimestampTz now = GetCurrentTimestamp();
 	bool		pending = false;
 	bool		exhausted = false;
+	bool		others_leave = false;
 	bool		probe_running;
 	List	   *databases;
 	List	   *needs;
@@ -416,16 +434,18 @@ launch_workers(void)
 			if (need->running >= need->wanted)
 				continue;
 			pending = true;
-			if (need->waits || exhausted ||
+			if (need->waits || (exhausted && round > 0) ||
 				(round == 0) != (need->running == 0) ||
 				(need->probe && probe_running))
 				continue;
 
-			if (!launch_worker(need->dbid, now))
+			if (exhausted || !launch_worker(need->dbid, now))
 			{
+				if (!exhausted)
+					others_leave = round == 0 && ask_one_to_leave(needs);
 				exhausted = true;
-				if (round == 0)
-					ask_one_to_leave(needs);
+				if (round == 0 && !others_leave)
+					note_shortage(need->dbid);
 				continue;
 			}
 			need->running++;

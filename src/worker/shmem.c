@@ -22,11 +22,13 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/shmem.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "worker/worker_internal.h"
@@ -39,6 +41,8 @@
 
 /* How long a command waits for workers to step aside. */
 #define STEP_ASIDE_MS 10000
+
+PG_FUNCTION_INFO_V1(kappa_worker_shortage);
 
 WorkerShared *worker_shared = NULL;
 
@@ -318,7 +322,10 @@ shmem_attach(int slot, uint32 serial, Oid dbid)
 		my_slot->proc = MyProc;
 		entry = shmem_find_database(dbid, true);
 		if (entry)
+		{
 			entry->members++;
+			entry->short_of_workers = false;
+		}
 		wake_workers(dbid);
 	}
 	LWLockRelease(worker_shared->lock);
@@ -487,4 +494,22 @@ shmem_membership(void)
 	LWLockRelease(worker_shared->lock);
 
 	return result;
+}
+
+/* ---------------------------------------------------------- what users see */
+
+Datum
+kappa_worker_shortage(PG_FUNCTION_ARGS)
+{
+	DatabaseEntry *entry;
+	bool		shortage;
+
+	LWLockAcquire(worker_shared->lock, LW_SHARED);
+	entry = shmem_find_database(MyDatabaseId, false);
+	shortage = entry && entry->short_of_workers;
+	LWLockRelease(worker_shared->lock);
+
+	if (!shortage)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text("there is no worker for this database: all of max_worker_processes are in use"));
 }

@@ -36,7 +36,9 @@ PG_FUNCTION_INFO_V1(kappa_wait);
 PG_FUNCTION_INFO_V1(kappa_watermark);
 
 static SavedPlan status_plan = {
-	"SELECT paused, failed, error, fingerprint <> $2, xmin FROM kappa.views"
+	"SELECT paused, failed,"
+	" CASE WHEN paused OR failed THEN error ELSE COALESCE(error, kappa.worker_shortage()) END,"
+	" fingerprint <> $2, xmin FROM kappa.views"
 	" WHERE view = $1 AND current",
 	2, {REGCLASSOID, TEXTOID}
 };

@@ -41,6 +41,7 @@ typedef struct DatabaseEntry
 	int			failures;		/* workers that died in a row */
 	TimestampTz start_after;	/* no new worker before then */
 	int			holds;			/* sessions that keep workers away */
+	bool		short_of_workers;	/* wants one, and there is no room for it */
 } DatabaseEntry;
 
 /* A worker, from the moment when the launcher asks for it. */

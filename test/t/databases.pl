@@ -49,6 +49,20 @@ like(PostgreSQL::Test::Utils::slurp_file($node->logfile),
 	qr/WARNING:  out of background worker slots .*Increase "max_worker_processes"/s,
 	'the log tells what to raise');
 
+# One database too many: its views say what they wait for, until there is room.
+in('postgres', "CREATE DATABASE $_") for qw(four five);
+fill('four', 'a');
+in('four', q{SELECT kappa.wait('a', '60s')});
+fill('five', 'a');
+$node->poll_query_until('five', q{SELECT status = 'waiting' AND error ~ 'max_worker_processes' FROM kappa.continuous_views})
+	or die;
+like(($node->psql('five', q{SELECT kappa.wait('a', '100ms')}))[2], qr/DETAIL:  .*max_worker_processes/, 'wait says it, too');
+is(in('four', 'SELECT status, error FROM kappa.continuous_views'), 'live|', 'no other');
+in('postgres', 'DROP DATABASE four');
+in('five', q{SELECT kappa.wait('a', '60s')});
+is(in('five', 'SELECT status, error FROM kappa.continuous_views'), 'live|', 'when another database makes room it goes on');
+in('postgres', 'DROP DATABASE five');
+
 # A worker that is terminated is replaced.
 my $pid = in('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_kappa worker' AND datname = 'two'});
 in('postgres', "SELECT pg_terminate_backend($pid)");
