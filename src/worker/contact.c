@@ -255,12 +255,13 @@ compare_bounds(Consumer *consumer, const int64 *first, const int64 *end)
 
 		if (position->next_offset >= first[i] && position->next_offset <= end[i])
 			continue;
-		return psprintf("partition %d of topic \"%s\" holds offsets " INT64_FORMAT " to "
-						INT64_FORMAT ", but the view has to go on at " INT64_FORMAT
+		return psprintf("partition %d of topic \"%s\" holds %s, but the view has to go on at " INT64_FORMAT
 						" (topic deleted, recreated or truncated, or messages expired); "
 						DROP_AND_CREATE,
 						position->partition, consumer->stream->topic,
-						first[i], end[i], position->next_offset);
+						first[i] == end[i] ? psprintf("no messages and ends at " INT64_FORMAT, end[i]) :
+						psprintf("offsets " INT64_FORMAT " to " INT64_FORMAT, first[i], end[i] - 1),
+						position->next_offset);
 	}
 	return NULL;
 }
