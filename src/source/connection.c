@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -131,6 +133,56 @@ connection_expect_brokers(LogConnection *connection, int n)
 		return;
 	acquire_files(connection, (n - connection->brokers) * BROKER_FDS);
 	connection->brokers = n;
+}
+
+static void *
+pass_gate(void *gate)
+{
+	pthread_mutex_lock(gate);
+	pthread_mutex_unlock(gate);
+	return NULL;
+}
+
+/* Starts so many threads that are there all at the same time, and ends them. */
+static int
+try_threads(int n)
+{
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t  *threads = palloc(sizeof(pthread_t) * n);
+	sigset_t	all;
+	sigset_t	saved;
+	int			started = 0;
+	int			rc = 0;
+
+	/* Signals are for PostgreSQL's own thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &saved);
+	pthread_mutex_lock(&gate);
+	while (started < n &&
+		   (rc = pthread_create(&threads[started], NULL, pass_gate, &gate)) == 0)
+		started++;
+	pthread_mutex_unlock(&gate);
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+
+	pfree(threads);
+	return rc;
+}
+
+void
+connection_expect_threads(int n)
+{
+	/* Ended ones may count for a moment, and others start some, too. */
+	int			rc = try_threads(2 * n);
+
+	if (rc == 0)
+		return;
+	errno = rc;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("could not open stream: no more threads can be started: %m"),
+			 errhint("Raise the operating system's limit of processes and threads, or of memory.")));
 }
 
 void

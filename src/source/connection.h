@@ -40,6 +40,12 @@ extern void connection_open(LogConnection *connection,
  */
 extern void connection_expect_brokers(LogConnection *connection, int n);
 
+/*
+ * So many threads are about to be started: an error if they cannot be.  For
+ * libraries that do not survive it.
+ */
+extern void connection_expect_threads(int n);
+
 /* Makes event_fd unreadable: to be called before looking what has happened. */
 extern void connection_drain(LogConnection *connection);
 

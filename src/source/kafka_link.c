@@ -28,6 +28,9 @@
 #define FIRST_SLICE			100
 #define LONGEST_SLICE		1600
 
+/* librdkafka's threads that are no broker's: main, internal, the group's coordinator. */
+#define OWN_THREADS			3
+
 /* How often a link in trouble asks whether a broker is back. */
 #define PROBE_INTERVAL_MS	1000
 
@@ -48,10 +51,15 @@ void
 kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole role,
 				const KafkaProperty *properties, int nproperties)
 {
+	int			brokers = kafka_bootstrap_servers(stream, userid, role);
+
 	link->ok = true;
 	link->rtt_ms = -1;
 	INSTR_TIME_SET_CURRENT(link->heard_at);
-	connection_expect_brokers(link->connection, kafka_bootstrap_servers(stream, userid, role));
+	connection_expect_brokers(link->connection, brokers);
+
+	/* librdkafka 2.0 waits for ever for a thread that it could not start. */
+	connection_expect_threads(brokers + OWN_THREADS);
 	link->handle = kafka_open(stream, userid, role, properties, nproperties, link);
 	link->kafka_topic = rd_kafka_topic_new(link->handle, link->topic, NULL);
 	if (link->kafka_topic == NULL)
