@@ -9,6 +9,9 @@
  * are left are closed before shared memory is given up, while errors of
  * libraries can still be reported.
  *
+ * Files and threads may run out.  Libraries stand that badly, so both are asked
+ * for beforehand.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
