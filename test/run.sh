@@ -72,7 +72,7 @@ run_pgtap() {
 	[ -n "$files" ] || return 0
 	psql -qX -c 'CREATE DATABASE kappa_test'
 	PGDATABASE=kappa_test psql -qX -v ON_ERROR_STOP=1 \
-		-c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION pg_kappa'
+		-c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION pg_kappa' -f "$TESTS/lib/helpers.sql"
 	for file in $files; do
 		PGDATABASE=kappa_test run_tap "$file" pg_prove --norc -v --psql-bin "$PGBIN/psql"
 	done

@@ -18,17 +18,6 @@ SELECT kappa.wait('minutes', '60s') \g /dev/null
 -- What the monitoring views say.
 SELECT results_eq($$SELECT schemaname, viewname, viewowner, stream, generation, error FROM kappa.continuous_views WHERE viewname = 'minutes'$$,
 	$$SELECT 'control'::name, 'minutes'::name, current_user::name, 'sales'::regclass, 1, NULL::text$$, 'kappa.continuous_views');
-CREATE FUNCTION await(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-BEGIN
-	FOR i IN 1 .. 600 LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		PERFORM pg_stat_clear_snapshot(), pg_sleep(0.1);
-	END LOOP;
-	RETURN ok;
-END $$;
 SELECT ok(await($$SELECT status = 'live' FROM kappa.continuous_views WHERE viewname = 'minutes'$$), 'status: live');
 SELECT results_eq($$SELECT count(*), sum(next_offset)::bigint, sum(lag)::bigint, count(DISTINCT partition) FROM kappa.progress WHERE view = 'minutes'::regclass$$,
 	'VALUES (2::bigint, 1000::bigint, 0::bigint, 2::bigint)', 'kappa.progress: both partitions, nothing left to read');

@@ -18,17 +18,6 @@ GRANT USAGE ON SCHEMA hostile TO ho_reader, ho_monitor;
 GRANT ALL ON sales, target, written TO ho_owner;
 CREATE CONTINUOUS VIEW bystander AS SELECT count(*) AS c FROM sales;
 
-CREATE FUNCTION await(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-BEGIN
-	FOR i IN 1 .. 600 LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		PERFORM pg_stat_clear_snapshot(), pg_sleep(0.1);
-	END LOOP;
-	RETURN ok;
-END $$;
 -- A view over a function with that body; the function lies about being immutable.
 CREATE FUNCTION view_over(name text, body text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -13,17 +13,6 @@ CREATE ROLE lo_owner;
 CREATE ROLE lo_heir;
 GRANT ALL ON SCHEMA looking TO lo_owner, lo_heir;
 GRANT SELECT ON sales TO lo_owner, lo_heir;
-CREATE FUNCTION await(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-BEGIN
-	FOR i IN 1 .. 600 LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		PERFORM pg_stat_clear_snapshot(), pg_sleep(0.1);
-	END LOOP;
-	RETURN ok;
-END $$;
 CREATE TABLE allowed (least int);
 INSERT INTO allowed VALUES (600);
 CREATE FUNCTION picky(bigint) RETURNS bigint STABLE LANGUAGE plpgsql AS $$ BEGIN

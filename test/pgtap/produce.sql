@@ -274,13 +274,6 @@ SELECT throws_like('INSERT INTO away VALUES (1)', 'could not write to Kafka topi
 SELECT lives_ok('EXPLAIN (COSTS off) INSERT INTO away VALUES (1)', 'EXPLAIN asks no broker');
 SELECT lives_ok('INSERT INTO away SELECT 1 WHERE false', 'nor do no rows');
 ALTER FOREIGN TABLE away OPTIONS (SET message_timeout_ms '60000');
-CREATE FUNCTION is_cancelled(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE query;
-    RETURN false;
-EXCEPTION WHEN query_canceled THEN
-    RETURN true;
-END $$;
 SET statement_timeout = '300ms';
 SELECT ok(is_cancelled('INSERT INTO away VALUES (1)'), 'waiting for a broker can be cancelled');
 SELECT ok(is_cancelled('INSERT INTO many SELECT n FROM generate_series(1, 100000000) AS n'), 'so can writing');

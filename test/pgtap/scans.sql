@@ -103,17 +103,6 @@ ALTER TABLE tree ATTACH PARTITION rows FOR VALUES IN (0);
 SELECT lives_ok('UPDATE target SET x = 0 FROM tree WHERE id = n', 'a partition');
 SELECT throws_ok('UPDATE target SET x = 0 FROM tree WHERE id = n RETURNING tree', '22P02', NULL, 'the whole row of one');
 ALTER TABLE tree DETACH PARTITION rows;
-CREATE FUNCTION await(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    ok boolean;
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        EXECUTE query INTO ok;
-        EXIT WHEN ok;
-        PERFORM pg_stat_clear_snapshot(), pg_sleep(0.1);
-    END LOOP;
-    RETURN ok;
-END $$;
 BEGIN;
 UPDATE target SET x = 1000 WHERE id = 2;
 \! PGAPPNAME=scans_other psql -Xqd kappa_test -c 'UPDATE scans.target SET x = x + n FROM scans.rows WHERE id = n' &
@@ -234,13 +223,6 @@ ROLLBACK;
 SELECT results_eq('SELECT * FROM changed', 'VALUES (1)', 'and as it was');
 
 -- statements end at their time
-CREATE FUNCTION is_cancelled(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE query;
-    RETURN false;
-EXCEPTION WHEN query_canceled THEN
-    RETURN true;
-END $$;
 SET statement_timeout = '500ms';
 SELECT ok(is_cancelled('SELECT count(*) FROM long a, long b, long c'), 'statement_timeout');
 RESET statement_timeout;
