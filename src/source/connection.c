@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -146,28 +145,36 @@ pass_gate(void *gate)
 	return NULL;
 }
 
+int
+connection_start_thread(pthread_t *thread, void *(*function) (void *), void *arg)
+{
+	sigset_t	all;
+	sigset_t	saved;
+	int			rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &saved);
+	rc = pthread_create(thread, NULL, function, arg);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	return rc;
+}
+
 /* Starts so many threads that are there all at the same time, and ends them. */
 static int
 try_threads(int n)
 {
 	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 	pthread_t  *threads = palloc(sizeof(pthread_t) * n);
-	sigset_t	all;
-	sigset_t	saved;
 	int			started = 0;
 	int			rc = 0;
 
-	/* Signals are for PostgreSQL's own thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &saved);
 	pthread_mutex_lock(&gate);
 	while (started < n &&
-		   (rc = pthread_create(&threads[started], NULL, pass_gate, &gate)) == 0)
+		   (rc = connection_start_thread(&threads[started], pass_gate, &gate)) == 0)
 		started++;
 	pthread_mutex_unlock(&gate);
 	while (started > 0)
 		pthread_join(threads[--started], NULL);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
 
 	pfree(threads);
 	return rc;

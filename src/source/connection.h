@@ -11,6 +11,8 @@
 #ifndef KAPPA_CONNECTION_H
 #define KAPPA_CONNECTION_H
 
+#include <pthread.h>
+
 #include "lib/ilist.h"
 
 /* To be embedded in what it connects. */
@@ -45,6 +47,9 @@ extern void connection_expect_brokers(LogConnection *connection, int n);
  * libraries that do not survive it.
  */
 extern void connection_expect_threads(int n);
+
+/* pthread_create for a thread that leaves signals to PostgreSQL's own. */
+extern int	connection_start_thread(pthread_t *thread, void *(*function) (void *), void *arg);
 
 /* Makes event_fd unreadable: to be called before looking what has happened. */
 extern void connection_drain(LogConnection *connection);

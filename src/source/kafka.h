@@ -20,15 +20,15 @@
 
 struct KafkaLink;
 
-/* How many brokers the stream's server names. */
-extern int	kafka_bootstrap_servers(const Stream *stream, Oid userid, KafkaRole role);
+/* How many brokers the user's properties (see kafka_properties) name. */
+extern int	kafka_bootstrap_servers(List *user);
 
 /*
  * A new handle of librdkafka for the stream, with the given properties of ours
  * after those of the user (which cannot name them).  The link hears of errors in
  * its consumer queue.  Errors if librdkafka refuses; nothing is left behind then.
  */
-extern rd_kafka_t *kafka_open(const Stream *stream, Oid userid, KafkaRole role,
+extern rd_kafka_t *kafka_open(const Stream *stream, KafkaRole role, List *user,
 							  const KafkaProperty *properties, int nproperties,
 							  struct KafkaLink *link);
 

@@ -58,9 +58,8 @@ set_properties(rd_kafka_conf_t *conf, const KafkaProperty *properties, int n, ch
 }
 
 int
-kafka_bootstrap_servers(const Stream *stream, Oid userid, KafkaRole role)
+kafka_bootstrap_servers(List *user)
 {
-	List	   *user = kafka_properties(stream->relid, stream->serverid, userid, role);
 	ListCell   *lc;
 	int			n = 1;
 
@@ -77,10 +76,9 @@ kafka_bootstrap_servers(const Stream *stream, Oid userid, KafkaRole role)
 }
 
 rd_kafka_t *
-kafka_open(const Stream *stream, Oid userid, KafkaRole role,
+kafka_open(const Stream *stream, KafkaRole role, List *user,
 		   const KafkaProperty *properties, int nproperties, KafkaLink *link)
 {
-	List	   *user = kafka_properties(stream->relid, stream->serverid, userid, role);
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	rd_kafka_t *handle = NULL;
 	const char *refused = NULL;

@@ -14,8 +14,6 @@
  */
 #include "postgres.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include "miscadmin.h"
@@ -51,7 +49,8 @@ void
 kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole role,
 				const KafkaProperty *properties, int nproperties)
 {
-	int			brokers = kafka_bootstrap_servers(stream, userid, role);
+	List	   *user = kafka_properties(stream->relid, stream->serverid, userid, role);
+	int			brokers = kafka_bootstrap_servers(user);
 
 	link->ok = true;
 	link->rtt_ms = -1;
@@ -60,7 +59,7 @@ kafka_link_open(KafkaLink *link, const Stream *stream, Oid userid, KafkaRole rol
 
 	/* librdkafka 2.0 waits for ever for a thread that it could not start. */
 	connection_expect_threads(brokers + OWN_THREADS);
-	link->handle = kafka_open(stream, userid, role, properties, nproperties, link);
+	link->handle = kafka_open(stream, role, user, properties, nproperties, link);
 	link->kafka_topic = rd_kafka_topic_new(link->handle, link->topic, NULL);
 	if (link->kafka_topic == NULL)
 		ereport(ERROR,
@@ -91,17 +90,9 @@ destroy_patiently(rd_kafka_t *handle)
 {
 	static int	patience_ms = FIRST_DESTROY_MS;
 	pthread_t	thread;
-	sigset_t	all;
-	sigset_t	saved;
 	struct timespec deadline;
-	int			rc;
 
-	/* Signals are for PostgreSQL's own thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &saved);
-	rc = pthread_create(&thread, NULL, destroy_handle, handle);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	if (rc != 0)
+	if (connection_start_thread(&thread, destroy_handle, handle) != 0)
 	{
 		(void) destroy_handle(handle);
 		return;
