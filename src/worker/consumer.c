@@ -284,6 +284,15 @@ consumer_lag(const StreamPosition *positions, int n)
 
 /* ------------------------------------------------------------------ errors */
 
+static bool
+is_of_class(int sqlerrcode, const int *classes, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
+			return true;
+	return false;
+}
+
 /* Errors that may pass without anybody changing the view: those of options, say. */
 static bool
 may_pass(int sqlerrcode)
@@ -294,10 +303,7 @@ may_pass(int sqlerrcode)
 		ERRCODE_OPERATOR_INTERVENTION, ERRCODE_SYSTEM_ERROR
 	};
 
-	for (int i = 0; i < lengthof(classes); i++)
-		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
-			return true;
-	return false;
+	return is_of_class(sqlerrcode, classes, lengthof(classes));
 }
 
 /* Is an error of this class about the server and its objects, not about values? */
@@ -313,10 +319,8 @@ is_about_server(int sqlerrcode)
 		ERRCODE_INTERNAL_ERROR
 	};
 
-	for (int i = 0; i < lengthof(classes); i++)
-		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(classes[i]))
-			return true;
-	return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
+	return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
+		is_of_class(sqlerrcode, classes, lengthof(classes));
 }
 
 /*

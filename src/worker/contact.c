@@ -141,9 +141,11 @@ is_silent(const Consumer *consumer, TimestampTz now)
 	return silence && now < silence->until;
 }
 
+/* After a question that was asked at "start", and has not been answered. */
 static void
-keep_silence(const Consumer *consumer, TimestampTz until)
+keep_silence(const Consumer *consumer, TimestampTz start)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	Silence    *silence;
 
 	if (silences == NULL)
@@ -153,7 +155,7 @@ keep_silence(const Consumer *consumer, TimestampTz until)
 		silences = hash_create("silent Kafka servers", 16, &ctl, HASH_ELEM | HASH_BLOBS);
 	}
 	silence = hash_search(silences, &consumer->stream->serverid, HASH_ENTER, NULL);
-	silence->until = until;
+	silence->until = now + SILENCE_FACTOR * (now - start);
 }
 
 /* Not to be asked now: has its reader heard of trouble by itself? */
@@ -182,11 +184,7 @@ ask_partitions(Consumer *consumer, int timeout_ms)
 
 	n = stream_reader_partitions(consumer->reader, timeout_ms);
 	if (n < 0)
-	{
-		TimestampTz now = GetCurrentTimestamp();
-
-		keep_silence(consumer, now + SILENCE_FACTOR * (now - start));
-	}
+		keep_silence(consumer, start);
 	return n;
 }
 
@@ -457,16 +455,14 @@ static StreamReaderState
 ask_state(Consumer *consumer)
 {
 	TimestampTz start = GetCurrentTimestamp();
-	TimestampTz now;
 	StreamReaderState state;
 
 	if (is_silent(consumer, start))
 		return stream_reader_last_state(consumer->reader);
 
 	state = stream_reader_state(consumer->reader);
-	now = GetCurrentTimestamp();
 	if (!state.ok)
-		keep_silence(consumer, now + SILENCE_FACTOR * (now - start));
+		keep_silence(consumer, start);
 	return state;
 }
 
