@@ -67,6 +67,10 @@ static void answer_rewind(StreamFeed *feed);
 static int
 find_partition(const ConsumerPosition *position, int32 partition)
 {
+	/* Partitions are numbered from 0, so this finds it at once, nearly always. */
+	if (partition >= 0 && partition < position->npositions &&
+		position->positions[partition].partition == partition)
+		return partition;
 	for (int i = 0; i < position->npositions; i++)
 		if (position->positions[i].partition == partition)
 			return i;
