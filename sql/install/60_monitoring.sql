@@ -72,12 +72,13 @@ SELECT v.view,
        CASE WHEN far.lag = 0 THEN interval '0'
             WHEN far.rate > 0.001
             THEN far.lag / far.rate * interval '1 second' END AS remaining,
-       o.rtt_ms * interval '1 millisecond' AS broker_rtt,
-       LEAST(o.queued, far.lag) AS queued
+       r.rtt_ms * interval '1 millisecond' AS broker_rtt,
+       LEAST(r.queued, far.lag) AS queued
   FROM kappa.views v
   JOIN pg_catalog.pg_class c ON c.oid = v.view
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  JOIN kappa.offsets o ON o.consumer = v.consumer
+  JOIN kappa.consumers r ON r.id = v.consumer
+  JOIN kappa.offsets o ON o.consumer = r.id
   JOIN pg_catalog.pg_foreign_table f ON f.ftrelid = v.stream
   LEFT JOIN kappa.watermarks w ON w.view = v.view AND w.generation = v.generation
                               AND w.topic = o.topic AND w.partition = o.partition

@@ -50,10 +50,11 @@ static SavedPlan view_row_plan = {
 };
 
 static SavedPlan store_plan = {
-	"UPDATE kappa.offsets o SET next_offset = n.next_offset, last_offset = n.last_offset,"
+	"WITH reader AS (UPDATE kappa.consumers SET rtt_ms = $12, queued = $13 WHERE id = $1)"
+	" UPDATE kappa.offsets o SET next_offset = n.next_offset, last_offset = n.last_offset,"
 	" last_timestamp = n.last_timestamp, last_hash = n.last_hash, live = n.live,"
 	" end_offset = n.end_offset, seen_at = pg_catalog.clock_timestamp(),"
-	" rows_per_second = n.rate, rtt_ms = $12, queued = $13"
+	" rows_per_second = n.rate"
 	" FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
 	"  pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
 	"  pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11))"

@@ -20,24 +20,25 @@ $node->safe_psql('postgres', q{
 	$$ BEGIN IF n % 1000 = 0 THEN PERFORM pg_sleep(0.1); END IF; RETURN n; END $$;
 	CREATE CONTINUOUS VIEW slow AS SELECT machine, count(*) AS c, sum(slowly(n)) AS s FROM progress GROUP BY 1});
 
-# Of the row of a partition that is being read.
-my $row = q{FROM kappa.progress WHERE viewname = 'slow' AND phase = 'backfill' AND lag > 0};
+# Of the row of a partition that is being read, always:
+my $row = q{FROM kappa.progress WHERE viewname = 'slow' AND phase = 'backfill' AND lag > 0 AND next_offset > 0};
 my %behind = (
-	'messages are waiting for PostgreSQL' => 'queued > 0',
-	'no more than there are'              => "queued <= $messages",
-	'the broker answers'                  => q{broker_rtt > '0' AND broker_rtt < '1 minute'},
-	'the rate'                            => 'rows_per_second > 0',
-	'the part that is done'               => 'percent > 0 AND percent < 100',
-	'the rest'                            => q{remaining > '0'},
-	'how old the last message is'         => q{lag_time > '0'},
-	'the end of the log'                  => 'end_offset = next_offset + lag',
-	'when it was learnt'                  => 'seen_at <= clock_timestamp()');
-for my $what (sort keys %behind)
-{
-	ok($node->poll_query_until('postgres', "SELECT count(*) > 0 $row AND $behind{$what}"), "behind: $what");
-}
-is($node->safe_psql('postgres', "SELECT count(*) $row AND NOT (@{[ join(' AND ', values %behind) ]})
-	AND next_offset > 0"), '0', 'behind: all of that in each row');
+	'no more are read ahead than there are' => "queued <= $messages",
+	'the broker answers'                    => q{broker_rtt > '0' AND broker_rtt < '1 minute'},
+	'the rate'                              => 'rows_per_second > 0',
+	'the part that is done'                 => 'percent > 0 AND percent < 100',
+	'the rest'                              => q{remaining > '0'},
+	'how old the last message is'           => q{lag_time > '0'},
+	'the end of the log'                    => 'end_offset = next_offset + lag',
+	'when it was learnt'                    => 'seen_at <= clock_timestamp()');
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 $row AND $behind{$_}"), "behind: $_") for sort keys %behind;
+
+# and, unless the broker is the slower side for a moment:
+my $waiting = 'queued > 0';
+my $all = join(' AND ', values %behind);
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 $row AND $all AND $waiting"),
+	'behind: all of that in one row, and messages are waiting for PostgreSQL');
+is($node->safe_psql('postgres', "SELECT * $row AND NOT ($all)"), '', 'behind: all of that in each row');
 
 wait_for($node, 'slow');
 is($node->safe_psql('postgres', q{SELECT DISTINCT phase, lag, lag_time, percent, remaining, queued, broker_rtt > '0'
