@@ -226,6 +226,9 @@ kafka_reader_state(StreamReader *reader, bool probe)
 		kafka_link_probe(&kafka->link, is_expecting(kafka));
 
 	state.ok = kafka->link.ok;
+	state.unexplained = !state.ok && kafka->link.vague &&
+		(kafka->link.error == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+		 kafka->link.error == RD_KAFKA_RESP_ERR__TRANSPORT);
 	state.sqlerrcode = state.ok ? 0 : kafka->link.sqlerrcode;
 	state.message = state.ok ? NULL : kafka->link.message;
 	state.rtt_ms = kafka->link.rtt_ms;

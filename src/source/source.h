@@ -148,6 +148,8 @@ typedef struct StreamReader StreamReader;
 typedef struct StreamReaderState
 {
 	bool		ok;
+	bool		unexplained;	/* not ok, but all that is known is that no answer
+								 * has come in time */
 	int			sqlerrcode;		/* if not ok: class 08, or undefined_object */
 	const char *message;		/* in the style of a PostgreSQL error; belongs to
 								 * the reader */

@@ -351,17 +351,20 @@ create_view(RangeVar *view, Query *query)
 /* ---------------------------------------------------------------- the start */
 
 /*
- * Waits for the broker, but not for one that has been found to be away: going on
- * trying is the worker's.
+ * Waits for the broker, which may be slow, but not for one that has been found to
+ * be away: going on trying is the worker's.
  */
 static bool
 broker_answers(StreamReader *reader)
 {
 	for (int waited = 0; waited < START_TIMEOUT_MS; waited += START_PATIENCE_MS)
 	{
+		StreamReaderState state;
+
 		if (stream_reader_partitions(reader, START_PATIENCE_MS) > 0)
 			return true;
-		if (!stream_reader_state(reader).ok)
+		state = stream_reader_state(reader);
+		if (!state.ok && !state.unexplained)
 			return false;
 	}
 	return false;
