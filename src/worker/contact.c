@@ -196,13 +196,29 @@ pause_view(Consumer *consumer, const char *error)
 	consumer_back_off(consumer, TROUBLE_PAUSE_MS);
 }
 
-/* First contact of a new view.  False if the broker could not answer. */
+/*
+ * A transaction that adds rows for a view, which must not be dropped meanwhile.
+ * False, and none, if somebody is just changing it: later, or never more.
+ */
+static bool
+begin_adding(Consumer *consumer)
+{
+	worker_begin();
+	if (batch_lock_relations(consumer->cv, AccessShareLock) == BATCH_DONE)
+		return true;
+	worker_abort();
+	worker_look_again();
+	return false;
+}
+
+/* First contact of a new view.  False if the broker could not answer, or it has to wait. */
 static bool
 resolve_start(Consumer *consumer)
 {
 	bool		resolved;
 
-	worker_begin();
+	if (!begin_adding(consumer))
+		return false;
 	resolved = view_resolve_start(consumer->cv, consumer->reader, ASK_TIMEOUT_MS);
 	CommandCounterIncrement();
 	if (resolved)
@@ -222,17 +238,15 @@ ask_offsets(Consumer *consumer, int n, int64 **first, int64 **end)
 	return stream_reader_offsets(consumer->reader, n, *first, *end, ASK_TIMEOUT_MS);
 }
 
-/* Partitions that are new in the topic.  False if the broker did not answer. */
+/* Partitions that are new in the topic.  False if the broker did not answer, or they have to wait. */
 static bool
 add_partitions(Consumer *consumer, int n)
 {
 	int64	   *first;
 	int64	   *end;
 
-	if (!ask_offsets(consumer, n, &first, &end))
+	if (!ask_offsets(consumer, n, &first, &end) || !begin_adding(consumer))
 		return false;
-
-	worker_begin();
 	progress_add_partitions(consumer, first, n);
 	CommandCounterIncrement();
 	progress_load(consumer);

@@ -1,7 +1,7 @@
 -- Creating and dropping: three spellings, IF NOT EXISTS, OR REPLACE and WITH NO DATA,
 -- options, transactions, CASCADE.
 \ir ../lib/pgtap.psql
-SELECT plan(31);
+SELECT plan(32);
 CREATE SCHEMA ddl;
 SET search_path = ddl, public;
 
@@ -60,7 +60,7 @@ SELECT throws_ok($$CREATE CONTINUOUS VIEW bad WITH (strat = 'latest') AS SELECT 
 SELECT remains() AS before \gset
 BEGIN;
 CREATE CONTINUOUS VIEW gone AS SELECT item, count(*) FROM sales GROUP BY item;
-SELECT throws_ok($$SELECT kappa.wait('gone')$$, NULL, NULL, 'wait in the transaction of the creation cannot end');
+SELECT throws_matching($$SELECT kappa.wait('gone')$$, 'created or changed in this transaction', 'wait in the transaction of the creation cannot end');
 ROLLBACK;
 SELECT is(remains(), :before::bigint, 'a rolled back creation leaves nothing');
 SELECT hasnt_view('gone');
@@ -78,6 +78,20 @@ SELECT throws_ok('DROP CONTINUOUS VIEW under', '2BP01', NULL, 'a view over the s
 SELECT lives_ok('DROP CONTINUOUS VIEW under CASCADE', 'goes with CASCADE');
 SELECT hasnt_view('over');
 SELECT throws_ok('DROP FOREIGN TABLE sales', '2BP01', NULL, 'the stream is needed');
+
+-- A view that is dropped while its worker makes first contact.
+CREATE FOREIGN TABLE later (n int) SERVER ddl OPTIONS (topic 'ddl_later');
+SET client_min_messages = error;
+CREATE CONTINUOUS VIEW met AS SELECT count(*) FROM later;
+BEGIN;
+LOCK TABLE kappa.offsets IN SHARE MODE;
+\! topic create ddl_later 1
+SELECT ok(await($$SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pg_kappa worker' AND wait_event_type = 'Lock'$$),
+	'the topic is found');
+DROP CONTINUOUS VIEW met;
+COMMIT;
+DROP FOREIGN TABLE later;
+SET client_min_messages = warning;
 DROP CONTINUOUS VIEW one;
 DROP VIEW two;
 DROP CONTINUOUS VIEW IF EXISTS three, nosuch;
