@@ -411,7 +411,9 @@ consumer_refused(Consumer *consumer)
 {
 	int			before = consumer->refusals++;
 
-	if (consumer->refusals >= LOCK_TROUBLE_AFTER && !consumer->trouble)
+	/* Whatever else it was that we waited for: now it is this. */
+	if (consumer->refusals == LOCK_TROUBLE_AFTER ||
+		(consumer->refusals > LOCK_TROUBLE_AFTER && !consumer->trouble))
 		(void) progress_note_trouble(consumer,
 									 "somebody holds a lock on the view's stream or state (see pg_locks)");
 	return FIRST_LOCK_PAUSE_MS << Min(before, MAX_LOCK_PAUSE_SHIFT);
