@@ -28,6 +28,7 @@ BUILD=$SRC/build
 mkdir -p "$BUILD"
 export BUILD
 export LC_ALL=C.UTF-8
+export PGCTLTIMEOUT=180             # a machine may be slow
 unset PGHOST PGPORT PGUSER PGDATABASE PGDATA PGSERVICE PGPASSWORD PGOPTIONS MAKEFLAGS MAKELEVEL MFLAGS
 
 started_brokers=() started_clusters=()

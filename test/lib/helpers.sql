@@ -13,7 +13,8 @@ BEGIN
 	RETURN ok;
 END $$;
 
--- Does the statement end because it is cancelled?
+-- Does the statement end because it is cancelled?  The caller has set statement_timeout, and that
+-- long enough for the statement to have begun.
 CREATE FUNCTION is_cancelled(query text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE query;
