@@ -304,6 +304,26 @@ kafka_reader_is_compacted(StreamReader *reader, int timeout_ms)
 
 /* ---------------------------------------------------------------- reading */
 
+/*
+ * Waits until the partitions of the assignment before have stopped, which is a
+ * matter of librdkafka's main thread alone.  Taking a partition away a second
+ * time before that (by another assignment, or by closing) aborts the process
+ * (librdkafka issue 5573, in every version up to 2.15.0).  The thread takes its
+ * tasks in their order: at the first answer it has dealt with the orders to
+ * stop, at the second with what they reported.
+ */
+static void
+await_stop(KafkaReader *kafka)
+{
+	for (int i = 0; i < 2; i++)
+	{
+		rd_kafka_topic_partition_list_t *assigned;
+
+		if (rd_kafka_assignment(kafka->link.handle, &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rd_kafka_topic_partition_list_destroy(assigned);
+	}
+}
+
 static void
 kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n)
 {
@@ -341,6 +361,7 @@ kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n
 	/* Nothing of an earlier assignment comes after this. */
 	err = rd_kafka_assign(kafka->link.handle, n > 0 ? list : NULL);
 	rd_kafka_topic_partition_list_destroy(list);
+	await_stop(kafka);
 	if (err)
 		ereport(ERROR,
 				(errcode(kafka_sqlstate(err)),

@@ -59,7 +59,7 @@ stop_views(const DropStmt *stmt)
 		Oid			relid = RangeVarGetRelid(name, NoLock, true);
 
 		if (OidIsValid(relid) && view_exists(relid) &&
-			object_ownercheck(RelationRelationId, relid, GetUserId()))
+			object_ownercheck(RelationRelationId, relid, GetUserId()) && view_lock(relid))
 			worker_stop_batches(relid);
 	}
 }

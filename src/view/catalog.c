@@ -271,6 +271,22 @@ view_check_owner(Oid view)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(view));
 }
 
+bool
+view_lock(Oid view)
+{
+	LockRelationOid(view, ShareUpdateExclusiveLock);
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(view));
+}
+
+/* Rights first: nobody may keep a lock on what is not theirs. */
+void
+view_lock_own(Oid view)
+{
+	view_check_owner(view);
+	(void) view_lock(view);
+	view_check_owner(view);
+}
+
 void
 view_check_select(Oid view)
 {

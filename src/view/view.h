@@ -135,6 +135,16 @@ extern void view_check_owner(Oid view);
 extern void view_check_select(Oid view);
 
 /*
+ * Who controls a view (stops its batches, resumes, retries, drops it) locks the
+ * view against all who do the same, and only then what is hidden behind it; until
+ * the transaction ends.  Readers and batches go on.  False: it was dropped
+ * meanwhile.  view_lock_own() raises an error then, and unless the caller is the
+ * owner.
+ */
+extern bool view_lock(Oid view);
+extern void view_lock_own(Oid view);
+
+/*
  * A consumer's position: its rows of kappa.offsets, in partition order.  Empty
  * until the view's start was resolved.
  */

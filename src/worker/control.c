@@ -96,7 +96,8 @@ for_own_views(void (*action) (Oid view))
 	ListCell   *lc;
 
 	foreach(lc, own_views())
-		action(lfirst_oid(lc));
+		if (view_lock(lfirst_oid(lc)))
+			action(lfirst_oid(lc));
 }
 
 /* ------------------------------------------------------ pause and resume */
@@ -127,7 +128,7 @@ pause_view(Oid view)
 {
 	Datum		value = ObjectIdGetDatum(view);
 
-	view_check_owner(view);
+	view_lock_own(view);
 	worker_stop_batches(view);
 	SPI_connect();
 	(void) control_run(&pause_plan, &value, NULL);
@@ -171,7 +172,7 @@ resume_view(Oid view)
 	ContinuousView *cv;
 	Datum		values[2];
 
-	view_check_owner(view);
+	view_lock_own(view);
 	cv = view_get(view);
 	LockRelationOid(cv->state, ShareRowExclusiveLock);
 	values[0] = ObjectIdGetDatum(view);

@@ -239,7 +239,7 @@ kappa_retry(PG_FUNCTION_ARGS)
 	Retry	   *retry = palloc0(sizeof(Retry));
 	int64		merged = 0;
 
-	view_check_owner(view);
+	view_lock_own(view);
 	start_retry(retry, view);
 	while (next_chunk(retry))
 	{

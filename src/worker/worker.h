@@ -18,9 +18,9 @@ extern void worker_init(void);
 extern void worker_wake_at_commit(void);
 
 /*
- * Keeps batches of a view away until the transaction ends.  One that is just
- * being applied is waited for, but cancelled if it takes long: a function of a
- * user's may never return.
+ * Keeps batches of a view, which the caller has locked by view_lock(), away until
+ * the transaction ends.  One that is just being applied is waited for, but
+ * cancelled if it takes long: a function of a user's may never return.
  */
 extern void worker_stop_batches(Oid view);
 

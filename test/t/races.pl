@@ -12,7 +12,7 @@ my $node = kappa_node('races', 'fsync = off', 'wal_level = logical', 'max_prepar
 	'max_worker_processes = 12', 'log_statement = none');
 my $file = "$ENV{TESTDIR}/sales";
 system("sales 500 > '$file'") == 0 or die;
-topic('create', 'races', 2);
+topic('create', 'races', 8);
 produce('races', $file);
 stream($node, 'races');
 
@@ -95,7 +95,7 @@ DO $$ BEGIN PERFORM count(*) FROM kappa.progress; PERFORM count(*) FROM r:i; EXC
 \endif
 });
 my $log = -s $node->logfile;
-$node->command_ok([ 'pgbench', '-n', '-c', 6, '-t', 40, '-f', $script, 'postgres' ], 'sessions that create, alter and drop at the same time');
+$node->command_ok([ 'pgbench', '-n', '-c', 6, '-t', 300, '-f', $script, 'postgres' ], 'sessions that create, alter and drop at the same time');
 produce('races', $file);
 my @left = split /,/, ask($node, q{SELECT string_agg(viewname, ',') FROM kappa.continuous_views});
 wait_for($node, @left);
