@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes;
 
-our @EXPORT = qw(kappa_node broker topic produce stream ask await wait_for verified sorted_rows);
+our @EXPORT = qw(kappa_node broker topic produce stream ask await wait_for view_says verified sorted_rows);
 
 # kappa_node(NAME, LINE OF postgresql.conf, ...): a started cluster that holds the extension.
 sub kappa_node
@@ -92,7 +92,24 @@ sub await
 sub wait_for
 {
 	my ($node, @views) = @_;
-	$node->safe_psql('postgres', "SELECT kappa.wait('$_', '120s')") for @views;
+	$node->safe_psql('postgres', "SELECT kappa.wait('$_', '300s')") for @views;
+}
+
+# view_says(NODE, VIEW, PATTERN, WHAT): waits until a view says of itself what it should,
+# as "status: error", and is a test of that.  A view that holds everything may still have
+# to hear from its broker; and it may say something else first, until it knows better.
+sub view_says
+{
+	my ($node, $view, $pattern, $what) = @_;
+	my $deadline = time + 180;
+	my $answer;
+	until (($answer = $node->safe_psql('postgres',
+		"SELECT status || ': ' || coalesce(error, '') FROM kappa.continuous_views WHERE viewname = '$view'")) =~ $pattern
+		|| time > $deadline)
+	{
+		Time::HiRes::sleep(0.1);
+	}
+	like($answer, $pattern, $what);
 }
 
 # verified(NODE, VIEW, ...): a test for each view.

@@ -49,21 +49,6 @@ sub try
 	return ($out, $err);
 }
 
-# Waits until a view says of itself what it should: its status, and why.
-sub view_says
-{
-	my ($view, $pattern, $what) = @_;
-	my $deadline = time + 180;
-	my $answer;
-	until (($answer = $node->safe_psql('postgres',
-		"SELECT status || ': ' || coalesce(error, '') FROM kappa.continuous_views WHERE viewname = '$view'")) =~ $pattern
-		|| time > $deadline)
-	{
-		Time::HiRes::sleep(0.1);
-	}
-	like($answer, $pattern, $what);
-}
-
 sub committed
 {
 	my $offset = `topic committed readable 0 pg_kappa.postgres.readable 2>&1`;
@@ -93,7 +78,7 @@ for my $n (101 .. 105)
 	wait_for($node, 'reading');
 }
 is($node->safe_psql('postgres', 'TABLE reading'), '105|5565', 'a view needs no group');
-view_says('reading', qr/^live: $/, 'it is live');
+view_says($node, 'reading', qr/^live: $/, 'it is live');
 my $deadline = time + 180;
 Time::HiRes::sleep(0.1) until warnings_in_log() > 0 || time > $deadline;
 put('readable', 106);
@@ -139,21 +124,21 @@ like($err, qr/ERROR:  08004: could not read Kafka topic "secret": .*Topic author
 like($err, qr/ERROR:  08004: could not write to Kafka topic "secret": .*Topic authorization failed/, 'nor write');
 ($out, $err) = try('CREATE CONTINUOUS VIEW hidden AS SELECT count(*), sum(n) FROM secret');
 like($err, qr/WARNING: .*waits.*Topic authorization failed/s, 'a view over it: a warning');
-view_says('hidden', qr/^waiting: .*Topic authorization failed/, 'it waits, and says for what');
+view_says($node, 'hidden', qr/^waiting: .*Topic authorization failed/, 'it waits, and says for what');
 allow('secret', 'describe');
 ($out, $err) = try('SELECT count(*) FROM secret');
 like($err, qr/ERROR:  08004: could not read Kafka topic "secret": .*Topic authorization failed/, 'a topic that one may only look at');
-view_says('hidden', qr/^waiting: .*Fetch.*Topic authorization failed/, 'the view still waits');
+view_says($node, 'hidden', qr/^waiting: .*Fetch.*Topic authorization failed/, 'the view still waits');
 allow('secret', 'read');
-view_says('hidden', qr/^live: $/, 'it goes on when that is allowed');
+view_says($node, 'hidden', qr/^live: $/, 'it goes on when that is allowed');
 wait_for($node, 'hidden');
 is($node->safe_psql('postgres', 'TABLE hidden'), '100|5050', 'and holds all');
 forbid('secret', 'read');
-view_says('hidden', qr/^waiting: .*Topic authorization failed/, 'forbidden beneath a view that is live');
+view_says($node, 'hidden', qr/^waiting: .*Topic authorization failed/, 'forbidden beneath a view that is live');
 put('secret', 101);
 is($node->safe_psql('postgres', 'TABLE hidden'), '100|5050', 'which still answers');
 allow('secret', 'read');
-view_says('hidden', qr/^live: $/, 'allowed again');
+view_says($node, 'hidden', qr/^live: $/, 'allowed again');
 wait_for($node, 'hidden');
 is($node->safe_psql('postgres', 'TABLE hidden'), '101|5151', 'nothing is lost');
 verified($node, 'hidden');

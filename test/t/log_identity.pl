@@ -22,18 +22,6 @@ sub error_of
 		"SELECT error FROM kappa.continuous_views WHERE viewname = '$_[0]'");
 }
 
-sub delete_topic
-{
-	my $name = shift;
-	topic('delete', $name);
-	for (1 .. 300)
-	{
-		return if system("topic exists $name") != 0;
-		select(undef, undef, undef, 0.1);
-	}
-	die "topic $name is still there";
-}
-
 # A topic created anew while the server is down, with more messages than before.
 topic('create', 'identity_down', 1);
 stream($node, 'identity_down');
@@ -41,7 +29,7 @@ produce('identity_down', $few);
 $node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW down AS SELECT count(*) FROM identity_down');
 wait_for($node, 'down');
 $node->stop;
-delete_topic('identity_down');
+topic('delete', 'identity_down');
 topic('create', 'identity_down', 1);
 produce('identity_down', $many);
 $node->start;
@@ -60,7 +48,7 @@ stream($node, 'identity_live');
 produce('identity_live', $few);
 $node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW live AS SELECT count(*) FROM identity_live');
 wait_for($node, 'live');
-delete_topic('identity_live');
+topic('delete', 'identity_live');
 await($node, "SELECT status IN ('waiting', 'paused') FROM kappa.continuous_views WHERE viewname = 'live'");
 topic('create', 'identity_live', 1);
 produce('identity_live', $many);
@@ -74,7 +62,7 @@ produce('identity_short', $many);
 $node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW short AS SELECT count(*) FROM identity_short');
 wait_for($node, 'short');
 $node->stop;
-delete_topic('identity_short');
+topic('delete', 'identity_short');
 topic('create', 'identity_short', 1);
 produce('identity_short', $few);
 $node->start;

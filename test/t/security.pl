@@ -7,7 +7,6 @@ use KappaTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes;
 
 my $dir = "$ENV{TESTDIR}/certificates";
 my @listeners = qw(SASL_PLAINTEXT SASL_SSL SSL EXPIRED STRANGER);
@@ -149,20 +148,6 @@ for my $name (sort keys %server)
 
 # ---- who has wrong ones
 
-# Waits until a view says of itself what it should: its status, and why.
-sub view_says
-{
-	my ($view, $pattern, $what) = @_;
-	my $query = "SELECT status || ': ' || coalesce(error, '') FROM kappa.continuous_views WHERE viewname = '$view'";
-	my $deadline = time + 180;
-	my $answer;
-	until (($answer = $node->safe_psql('postgres', $query)) =~ $pattern || time > $deadline)
-	{
-		Time::HiRes::sleep(0.1);
-	}
-	like($answer, $pattern, $what);
-}
-
 # What SELECT and INSERT say: an error of this class.
 sub statements_fail
 {
@@ -179,7 +164,7 @@ sub refused
 	my ($name, $options, $pattern, $what, $class) = @_;
 	app("ALTER USER MAPPING FOR app SERVER $name OPTIONS ($options)", 'alter');
 	statements_fail($name, $pattern, $what, $class // '08');
-	view_says("${name}_sum", qr/^waiting: .*$pattern/, "$name, $what: the view waits, and says for what");
+	view_says($node, "${name}_sum", qr/^waiting: .*$pattern/, "$name, $what: the view waits, and says for what");
 }
 
 # mended(NAME, OPTIONS): and back
@@ -187,7 +172,7 @@ sub mended
 {
 	my ($name, $options) = @_;
 	app("ALTER USER MAPPING FOR app SERVER $name OPTIONS ($options)", 'alter');
-	view_says("${name}_sum", qr/^live: $/, "$name: it goes on when the mapping is right");
+	view_says($node, "${name}_sum", qr/^live: $/, "$name: it goes on when the mapping is right");
 	is(app("TABLE app.${name}_sum"), '5050', "$name: all there");
 }
 
@@ -201,7 +186,7 @@ sub hopeless
 	statements_fail($name, $pattern, $what, '08');
 	my (undef, $err) = as('app', "CREATE CONTINUOUS VIEW app.${name}_sum AS SELECT sum(n) FROM app.$name");
 	like($err, qr/WARNING: .*waits.*$pattern/s, "$name, $what: a warning at creation");
-	view_says("${name}_sum", qr/^waiting: .*$pattern/, "$name, $what: the view waits, and says for what");
+	view_says($node, "${name}_sum", qr/^waiting: .*$pattern/, "$name, $what: the view waits, and says for what");
 }
 
 my $untrusted = 'certificate verify failed.*expired, or is for another host, or of an authority that ssl_ca_pem does not name';
@@ -213,9 +198,9 @@ mended('plain', "SET sasl_password '$password'");
 # A broker that is busy keeps quiet first: what the view says changes when the reason is known.
 broker('freeze', 'kafka');
 app("ALTER USER MAPPING FOR app SERVER plain OPTIONS (SET sasl_password '$wrong')", 'alter');
-view_says('plain_sum', qr/^waiting: (?!.*(?i:authentication failed))/, 'no answer: the view waits');
+view_says($node, 'plain_sum', qr/^waiting: (?!.*(?i:authentication failed))/, 'no answer: the view waits');
 broker('thaw', 'kafka');
-view_says('plain_sum', qr/^waiting: .*(?i:authentication failed)/, 'and says for what when the broker has refused it');
+view_says($node, 'plain_sum', qr/^waiting: .*(?i:authentication failed)/, 'and says for what when the broker has refused it');
 mended('plain', "SET sasl_password '$password'");
 
 refused('plain', "SET sasl_username 'nobody'", '(?i:authentication failed)', 'wrong user');
@@ -254,7 +239,7 @@ for my $name (qw(scram_256 scram_512))
 hopeless('expired', 'EXPIRED', "security_protocol 'ssl'", $trust, $untrusted, 'expired');
 hopeless('stranger', 'STRANGER', "security_protocol 'ssl'", $trust, $untrusted, "another host's");
 $node->safe_psql('postgres', q{ALTER SERVER stranger OPTIONS (ADD ssl_endpoint_identification_algorithm 'none')});
-view_says('stranger_sum', qr/^live: $/, 'the host name is not looked at if it should not be');
+view_says($node, 'stranger_sum', qr/^live: $/, 'the host name is not looked at if it should not be');
 hopeless('too_plain', 'SASL_SSL', "security_protocol 'sasl_plaintext', sasl_mechanism 'PLAIN'", $log_in,
 	'(?:security.protocol.*SSL listener|SSL listener.*security_protocol)', 'no TLS');
 hopeless('too_secret', 'SASL_PLAINTEXT', "security_protocol 'sasl_ssl', sasl_mechanism 'PLAIN'", "$log_in, $trust",
@@ -262,7 +247,7 @@ hopeless('too_secret', 'SASL_PLAINTEXT', "security_protocol 'sasl_ssl', sasl_mec
 hopeless('mechanism', 'SASL_PLAINTEXT', "security_protocol 'sasl_plaintext', sasl_mechanism 'SCRAM-SHA-256'", $log_in,
 	q{Unsupported SASL mechanism: broker's supported mechanisms: PLAIN [^;]*$}, 'wrong mechanism');
 $node->safe_psql('postgres', q{ALTER SERVER mechanism OPTIONS (SET sasl_mechanism 'PLAIN')});
-view_says('mechanism_sum', qr/^live: $/, 'the server has got the right mechanism');
+view_says($node, 'mechanism_sum', qr/^live: $/, 'the server has got the right mechanism');
 
 # A user name without a protocol: no contact is made.
 make_server('unprotected', 'SASL_PLAINTEXT', '');
