@@ -61,6 +61,7 @@ typedef struct KafkaLink
 	int64		troubles;		/* times that ok became false, or error another */
 	bool		broker_down;	/* the trouble is one of connections */
 	bool		vague;			/* message does not say more than error */
+	bool		report_lost;	/* offsets last reported have not arrived */
 	rd_kafka_resp_err_t error;
 	int			sqlerrcode;
 	char		message[1024];

@@ -294,6 +294,8 @@ kafka_link_serve(KafkaLink *link)
 		strlcpy(line, text ? text : rd_kafka_err2str(err), sizeof(line));
 		kafka_clean_text(line);
 		rd_kafka_event_destroy(event);
+		if (type == RD_KAFKA_EVENT_OFFSET_COMMIT && err && err != RD_KAFKA_RESP_ERR__NO_OFFSET)
+			link->report_lost = true;
 
 		/*
 		 * Now that the event is gone, an error may be raised.  A user who may

@@ -104,6 +104,14 @@ kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 	/* Half of the memory is for payloads, half for librdkafka's bookkeeping. */
 	KafkaProperty properties[] = {
 		{"group.id", stream->group_id},
+
+		/*
+		 * The group has no members: this only is how long a report of offsets
+		 * waits for the group's coordinator, and so long an assignment waits
+		 * for the report.
+		 */
+		{"session.timeout.ms", "1000"},
+		{"heartbeat.interval.ms", "300"},
 		{"enable.auto.commit", "false"},
 		{"enable.auto.offset.store", "false"},
 		{"auto.offset.reset", "error"},
@@ -233,6 +241,7 @@ kafka_reader_state(StreamReader *reader, bool probe)
 	state.message = state.ok ? NULL : kafka->link.message;
 	state.rtt_ms = kafka->link.rtt_ms;
 	state.troubles = kafka->link.troubles;
+	state.report_lost = kafka->link.report_lost && !kafka->group_denied;
 	state.queued_messages = rd_kafka_queue_length(kafka->messages) +
 		kafka->chunk_count - kafka->chunk_next;
 	return state;
@@ -638,6 +647,7 @@ kafka_reader_report_offsets(StreamReader *reader, const StreamPosition *position
 		rd_kafka_topic_partition_list_add(list, kafka->link.topic, positions[i].partition)->offset =
 			positions[i].next_offset;
 	/* The answer comes as an event. */
+	kafka->link.report_lost = false;
 	err = rd_kafka_commit_queue(kafka->link.handle, list, kafka->link.events, NULL, NULL);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)

@@ -159,6 +159,7 @@ typedef struct StreamReaderState
 								 * partitions */
 	int64		troubles;		/* counts when it ceases to be ok, or is so for
 								 * another reason: the log may be another one since */
+	bool		report_lost;	/* offsets should be reported again */
 } StreamReaderState;
 
 /*

@@ -488,6 +488,7 @@ follow_reader_state(Consumer *consumer)
 {
 	StreamReaderState state = ask_state(consumer);
 
+	consumer->report_due |= state.report_lost;
 	consumer->unanswered = state.ok ? 0 : consumer->unanswered + 1;
 	if (is_trouble(consumer, &state))
 		tell_trouble(consumer, &state);
@@ -517,7 +518,7 @@ consumer_housekeeping(Consumer *consumer, TimestampTz now)
 	if (now >= consumer->next_report_at)
 	{
 		consumer->next_report_at = TimestampTzPlusMilliseconds(now, REPORT_MS);
-		if (consumer->report_due)
+		if (consumer->report_due && consumer->unanswered == 0)
 			report_offsets(consumer);
 		follow_reader_state(consumer);
 	}
