@@ -40,7 +40,8 @@ SELECT n.nspname AS schemaname,
  CROSS JOIN (SELECT kappa.worker_shortage() AS reason) shortage
  CROSS JOIN LATERAL (
        SELECT v.fingerprint <> kappa.fingerprint() AS copied,
-              COALESCE(v.error, shortage.reason) AS trouble,
+              -- Without a worker nobody brings up to date what it waited for before.
+              COALESCE(shortage.reason, v.error) AS trouble,
               (SELECT pg_catalog.bool_and(o.live) FROM kappa.offsets o
                 WHERE o.consumer = v.consumer) AS live) here
  WHERE v.current;

@@ -37,7 +37,7 @@ PG_FUNCTION_INFO_V1(kappa_watermark);
 
 static SavedPlan status_plan = {
 	"SELECT paused, failed,"
-	" CASE WHEN paused OR failed THEN error ELSE COALESCE(error, kappa.worker_shortage()) END,"
+	" CASE WHEN paused OR failed THEN error ELSE COALESCE(kappa.worker_shortage(), error) END,"
 	" fingerprint <> $2, xmin FROM kappa.views"
 	" WHERE view = $1 AND current",
 	2, {REGCLASSOID, TEXTOID}

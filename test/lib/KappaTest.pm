@@ -95,15 +95,15 @@ sub wait_for
 	$node->safe_psql('postgres', "SELECT kappa.wait('$_', '300s')") for @views;
 }
 
-# view_says(NODE, VIEW, PATTERN, WHAT): waits until a view says of itself what it should,
+# view_says(NODE, VIEW, PATTERN, WHAT [, DATABASE]): waits until a view says of itself what it should,
 # as "status: error", and is a test of that.  A view that holds everything may still have
 # to hear from its broker; and it may say something else first, until it knows better.
 sub view_says
 {
-	my ($node, $view, $pattern, $what) = @_;
+	my ($node, $view, $pattern, $what, $database) = @_;
 	my $deadline = time + 180;
 	my $answer;
-	until (($answer = $node->safe_psql('postgres',
+	until (($answer = $node->safe_psql($database // 'postgres',
 		"SELECT status || ': ' || coalesce(error, '') FROM kappa.continuous_views WHERE viewname = '$view'")) =~ $pattern
 		|| time > $deadline)
 	{

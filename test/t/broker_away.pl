@@ -13,17 +13,10 @@ topic('create', 'away', 2);
 produce('away', $file);
 stream($node, 'away');
 
-sub status
-{
-	return $node->safe_psql('postgres', "SELECT status FROM kappa.continuous_views WHERE viewname = '$_[0]'");
-}
-
 sub await_status
 {
 	my ($view, $status) = @_;
-	$node->poll_query_until('postgres',
-		"SELECT status = '$status' FROM kappa.continuous_views WHERE viewname = '$view'");
-	is(status($view), $status, "$view: $status");
+	view_says($node, $view, qr/^$status: /, "$view: $status");
 }
 
 $node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW first AS SELECT count(*) AS c, sum(n) AS s FROM away');
@@ -33,9 +26,7 @@ is($node->safe_psql('postgres', 'TABLE first'), '1000|499500', 'filled');
 $node->safe_psql('postgres', 'ANALYZE away');
 
 broker('stop', 'kafka');
-await_status('first', 'waiting');
-isnt($node->safe_psql('postgres', q{SELECT error FROM kappa.continuous_views WHERE viewname = 'first'}), '',
-	'the status says why');
+view_says($node, 'first', qr/^waiting: ./, 'first: waiting, and the status says why');
 is($node->safe_psql('postgres', 'TABLE first'), '1000|499500', 'the view answers while the broker is away');
 
 # Planning does without the broker, reading does not; neither hangs.
