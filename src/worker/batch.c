@@ -86,6 +86,7 @@ typedef struct BatchWork
 	bool		long_keys;		/* gave up: keys too long for the state's index */
 	const char *delta_query;	/* without the merge */
 	bool		fed_all;		/* the statement has read its whole stretch */
+	bool		trouble_over;	/* as the view's row says from now on */
 	BatchStats	stats;
 	instr_time	statement_time;
 	instr_time	aggregate_time;
@@ -550,6 +551,10 @@ store_results(BatchWork *work)
 		progress_store_stats(consumer, &work->stats);
 	}
 	progress_store(consumer, work->batch->positions, work->batch->npositions);
+
+	/* Whatever it waited for, unless the broker is away meanwhile. */
+	if (consumer->trouble && stream_reader_last_state(consumer->reader).ok)
+		work->trouble_over = progress_end_trouble(consumer);
 }
 
 static void
@@ -572,6 +577,8 @@ after_commit(BatchWork *work)
 	Consumer   *consumer = work->consumer;
 
 	progress_committed(consumer, work->batch->positions, work->batch->npositions);
+	if (work->trouble_over)
+		consumer->trouble = false;
 	if (work->batch->count > 0)
 	{
 		remember_watermarks(consumer);

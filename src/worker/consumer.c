@@ -433,14 +433,14 @@ report_error(Consumer *consumer, const ErrorData *error)
 
 /* Looking and noting may fail in turn: the whole catalog may be gone. */
 void
-consumer_handle_error(Consumer *consumer, ErrorData *error)
+consumer_handle_error(Consumer *consumer, ErrorData *error, bool cancelled)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
-	volatile bool changed = false;
+	volatile bool changed = cancelled;
 
 	PG_TRY();
 	{
-		changed = changed_meanwhile(consumer);
+		changed |= changed_meanwhile(consumer);
 		if (!changed)
 			report_error(consumer, error);
 	}

@@ -521,6 +521,12 @@ progress_clear_trouble(Consumer *consumer)
 		consumer->trouble = false;
 }
 
+bool
+progress_end_trouble(const Consumer *consumer)
+{
+	return run_note(&clear_plan, consumer, NULL) > 0;
+}
+
 /* Within the transaction of a batch. */
 void
 progress_pause(const Consumer *consumer, const char *error)

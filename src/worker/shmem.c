@@ -441,16 +441,26 @@ shmem_note_success(void)
 	LWLockRelease(worker_shared->lock);
 }
 
-/*
- * InvalidOid: none.  The lock is not for the value's sake, but so that no signal
- * is sent after the note has been taken back.
- */
 void
-shmem_note_applying(Oid view)
+shmem_batch_begins(Oid view)
 {
 	LWLockAcquire(worker_shared->lock, LW_SHARED);
 	my_slot->applying = view;
+	my_slot->cancelled = false;
 	LWLockRelease(worker_shared->lock);
+}
+
+/* With the lock, so that no signal is sent later.  True if one was. */
+bool
+shmem_batch_ends(void)
+{
+	bool		cancelled;
+
+	LWLockAcquire(worker_shared->lock, LW_SHARED);
+	cancelled = OidIsValid(my_slot->applying) && my_slot->cancelled;
+	my_slot->applying = InvalidOid;
+	LWLockRelease(worker_shared->lock);
+	return cancelled;
 }
 
 void
@@ -461,8 +471,10 @@ shmem_cancel_batch(Oid view)
 	{
 		WorkerSlot *slot = &worker_shared->slots[i];
 
-		if (slot->dbid == MyDatabaseId && slot->proc && slot->applying == view)
-			kill(slot->proc->pid, SIGINT);
+		if (slot->dbid != MyDatabaseId || slot->proc == NULL || slot->applying != view)
+			continue;
+		slot->cancelled = true;
+		kill(slot->proc->pid, SIGINT);
 	}
 	LWLockRelease(worker_shared->lock);
 }

@@ -228,9 +228,9 @@ commit_batch(Consumer *consumer, MessageBatch *batch, double read_ms)
 									consumer->stream->topic, consumer->cv->name));
 	if (count >= LARGE_BATCH)
 		progress_note_ends(consumer, batch->positions, batch->npositions);
-	shmem_note_applying(consumer->view);
+	shmem_batch_begins(consumer->view);
 	result = batch_apply(consumer, batch, read_ms);
-	shmem_note_applying(InvalidOid);
+	(void) shmem_batch_ends();
 	QueryCancelPending = false; /* too late for this batch, and no other's business */
 	pgstat_report_activity(STATE_IDLE, NULL);
 	message_batch_reset(batch);
@@ -419,13 +419,14 @@ run_consumer_safely(Consumer *consumer)
 	PG_CATCH();
 	{
 		ErrorData  *error;
+		bool		cancelled;
 
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(worker_pass_context);
 		error = CopyErrorData();
 		worker_abort();
 		LWLockReleaseAll();
-		shmem_note_applying(InvalidOid);
+		cancelled = shmem_batch_ends();
 		QueryCancelPending = false;
 		FlushErrorState();
 		pgstat_report_activity(STATE_IDLE, NULL);
@@ -434,7 +435,7 @@ run_consumer_safely(Consumer *consumer)
 		if (gathering == consumer)
 			gathering = NULL;
 		forget_wait_set();
-		consumer_handle_error(consumer, error);
+		consumer_handle_error(consumer, error, cancelled);
 	}
 	PG_END_TRY();
 

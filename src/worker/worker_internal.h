@@ -53,6 +53,7 @@ typedef struct WorkerSlot
 	PGPROC	   *proc;			/* NULL: not attached yet */
 	bool		stop;			/* somebody asked it to go */
 	Oid			applying;		/* view whose batch it is applying */
+	bool		cancelled;		/* somebody wants that batch to end */
 } WorkerSlot;
 
 typedef struct WorkerShared
@@ -82,7 +83,8 @@ extern bool shmem_attach(int slot, uint32 serial, Oid dbid);
 extern bool shmem_leave_if_idle(uint32 seen);
 extern void shmem_note_views(uint32 seen, int consumers);
 extern void shmem_note_success(void);
-extern void shmem_note_applying(Oid view);
+extern void shmem_batch_begins(Oid view);
+extern bool shmem_batch_ends(void);
 
 /* Cancels the batch of a view that a worker is just applying, if there is one. */
 extern void shmem_cancel_batch(Oid view);
@@ -222,9 +224,10 @@ extern int64 consumer_lag(const StreamPosition *positions, int n);
 
 /*
  * An error while working for the consumer, after the transaction was aborted:
- * it goes on later, or is failed.
+ * it goes on later, or is failed.  Was its batch cancelled, by who stops the view,
+ * then it is no news.
  */
-extern void consumer_handle_error(Consumer *consumer, ErrorData *error);
+extern void consumer_handle_error(Consumer *consumer, ErrorData *error, bool cancelled);
 
 /* Close, and try again after so many milliseconds. */
 extern void consumer_back_off(Consumer *consumer, int64 ms);
@@ -354,6 +357,12 @@ extern void progress_note_ends(const Consumer *consumer, const StreamPosition *a
  */
 extern bool progress_note_trouble(Consumer *consumer, const char *error);
 extern void progress_clear_trouble(Consumer *consumer);
+
+/*
+ * The same within the transaction of a batch, which then sets consumer->trouble.
+ * True if a row was changed.
+ */
+extern bool progress_end_trouble(const Consumer *consumer);
 extern void progress_note_paused(Consumer *consumer, const char *error);
 extern void progress_note_failed(Consumer *consumer, const char *error);
 extern void progress_note_last_error(Consumer *consumer, const char *error);

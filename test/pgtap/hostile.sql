@@ -1,7 +1,7 @@
 -- Functions of a view's owner that try what they must not: with the worker's rights, its session,
 -- its locks, other people's time, or the server's log.  What becomes of the view, and that others go on.
 \ir ../lib/pgtap.psql
-SELECT plan(91);
+SELECT plan(92);
 CREATE SCHEMA hostile;
 SET search_path = hostile, public;
 \! topic create hostile 2
@@ -99,6 +99,8 @@ SELECT lives_ok($$SELECT kappa.pause('sleeps')$$, 'kappa.pause does not wait for
 SELECT kappa.resume('sleeps') \g /dev/null
 RESET ROLE;
 SELECT ok(await($$SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pg_kappa worker' AND wait_event = 'PgSleep'$$), 'again');
+SELECT is((SELECT concat_ws('; ', error, (SELECT last_error FROM kappa.stat_views WHERE viewname = 'sleeps')) FROM kappa.continuous_views
+	WHERE viewname = 'sleeps'), '', 'that it was cancelled is no error of the view');
 SET ROLE ho_owner;
 SELECT lives_ok('DROP CONTINUOUS VIEW sleeps', 'nor does DROP');
 RESET ROLE;
