@@ -67,6 +67,7 @@ typedef struct KnownLog
 	KnownTime	to;
 	TimestampTz failed;			/* the last failure, or 0 */
 	bool		away;			/* that was for want of a broker */
+	int			patience_ms;	/* for those who would not wait longer than this */
 } KnownLog;
 
 static HTAB *known_logs = NULL;
@@ -473,10 +474,13 @@ ask(void *arg)
 	log->failed = GetCurrentTimestamp();
 	log->away = !state.ok &&
 		state.sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+
+	/* No answer in a second may mean that the broker is slow: ANALYZE has more time. */
+	log->patience_ms = state.unexplained ? question->timeout_ms : PG_INT32_MAX;
 }
 
 bool
-extent_is_away(Oid relid, Oid userid)
+extent_is_away(Oid relid, Oid userid, int timeout_ms)
 {
 	Oid			serverid = GetForeignServerIdByRelId(relid);
 	bool		away = false;
@@ -488,7 +492,7 @@ extent_is_away(Oid relid, Oid userid)
 	while ((log = hash_seq_search(&status)) != NULL)
 	{
 		if (log->serverid == serverid && log->key.userid == userid &&
-			log->away && is_recent(log->failed))
+			log->away && timeout_ms <= log->patience_ms && is_recent(log->failed))
 			away = true;
 	}
 	return away;
@@ -501,7 +505,7 @@ extent_learn(LogExtent *extent, Oid relid, Oid userid, int timeout_ms)
 	Question	question = {relid, userid, &everything, timeout_ms};
 	char	   *failure;
 
-	if (extent_is_away(relid, userid))
+	if (extent_is_away(relid, userid, timeout_ms))
 		failure = pstrdup("the broker did not answer a moment ago");
 	else
 		failure = attempt(ask, &question);
@@ -521,7 +525,7 @@ should_ask(Oid relid, Oid userid, const SeekBounds *bounds)
 		return false;
 
 	/* No subtransactions in parallel workers. */
-	return !IsInParallelMode() && !extent_is_away(relid, userid);
+	return !IsInParallelMode() && !extent_is_away(relid, userid, PLANNER_TIMEOUT_MS);
 }
 
 bool

@@ -74,7 +74,7 @@ extern bool extent_foresee(Oid relid, Oid userid, const SeekBounds *bounds,
  */
 extern char *extent_learn(LogExtent *extent, Oid relid, Oid userid, int timeout_ms);
 
-/* Did the stream's broker not answer a moment ago? */
-extern bool extent_is_away(Oid relid, Oid userid);
+/* Did the stream's broker not answer a moment ago, within that time at least? */
+extern bool extent_is_away(Oid relid, Oid userid, int timeout_ms);
 
 #endif							/* KAPPA_EXTENT_H */

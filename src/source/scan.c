@@ -504,7 +504,8 @@ preview_stretch(ForeignScanState *node)
 	StreamScan *scan = node->fdw_state;
 	bool		known;
 
-	if (extent_is_away(RelationGetRelid(node->ss.ss_currentRelation), scan->userid))
+	if (extent_is_away(RelationGetRelid(node->ss.ss_currentRelation), scan->userid,
+					   EXPLAIN_TIMEOUT_MS))
 		return false;
 	known = open_log(node, false, EXPLAIN_TIMEOUT_MS);
 	stream_reader_close(scan->reader);
