@@ -278,12 +278,24 @@ view_lock(Oid view)
 	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(view));
 }
 
-/* Rights first: nobody may keep a lock on what is not theirs. */
+/*
+ * Rights first: nobody may keep a lock on what is not theirs.  That the view is
+ * gone when the lock has come is ours to see: a superuser owns whatever there was,
+ * and the catalog may be read as of before the wait.
+ */
 void
 view_lock_own(Oid view)
 {
+	char	   *name = get_rel_name(view);
+	Oid			namespace = get_rel_namespace(view);
+
 	view_check_owner(view);
-	(void) view_lock(view);
+	if (!view_lock(view))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 name == NULL ? errmsg("relation with OID %u does not exist", view) :
+				 errmsg("continuous view %s was dropped",
+						quote_qualified_identifier(get_namespace_name(namespace), name))));
 	view_check_owner(view);
 }
 
