@@ -81,9 +81,9 @@ destroy_handle(void *handle)
 /*
  * Destroys a handle, and waits for that, but not forever: when a topic was
  * deleted or a broker restarted meanwhile librdkafka 2.0 may lose count of the
- * references to a broker, and wait for its thread to the end of days (issues
- * 4362 and 4674 there).  Then threads and memory of that handle stay with the
- * process: better than a session, or a server's shutdown, that hangs.
+ * references to a broker, and wait for its thread to the end of days.  Then
+ * threads and memory of that handle stay with the process: better than a session,
+ * or a server's shutdown, that hangs.
  */
 static void
 destroy_patiently(rd_kafka_t *handle)

@@ -71,6 +71,10 @@ typedef struct KafkaReader
 	int			index_size;
 	char	   *lost_reason;
 
+	/* librdkafka's, one of each partition; closing needs the array */
+	rd_kafka_queue_t **queues;
+	int			nqueues;
+
 	/* what was taken from librdkafka and not copied yet */
 	rd_kafka_message_t *chunk[CHUNK_SIZE];
 	int			chunk_next;
@@ -138,6 +142,7 @@ kafka_reader_open(const Stream *stream, Oid userid, Size memory)
 	kafka->queue_bytes = queue_bytes;
 	kafka->assignment = AllocSetContextCreate(CurrentMemoryContext, "pg_kappa assignment",
 											  ALLOCSET_SMALL_SIZES);
+	kafka->queues = palloc(sizeof(rd_kafka_queue_t *));
 	reader_register(&kafka->reader, &kafka_log);
 
 	kafka_link_open(&kafka->link, stream, userid, KAFKA_CONSUMER,
@@ -155,12 +160,64 @@ drop_chunk(KafkaReader *kafka)
 		rd_kafka_message_destroy(kafka->chunk[kafka->chunk_next++]);
 }
 
+/*
+ * Waits until partitions that were taken away have stopped, which is a matter of
+ * librdkafka's main thread alone.  The thread takes its tasks in their order: at
+ * the first answer it has dealt with the orders to stop, at the second with what
+ * they reported.
+ */
+static void
+await_stop(KafkaReader *kafka)
+{
+	for (int i = 0; i < 2; i++)
+	{
+		rd_kafka_topic_partition_list_t *assigned;
+
+		if (rd_kafka_assignment(kafka->link.handle, &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rd_kafka_topic_partition_list_destroy(assigned);
+	}
+}
+
+/*
+ * Takes the partitions of the assignment away, and leaves nothing of them.
+ *
+ * To take one away a second time before it has stopped (by another assignment, or
+ * by closing) aborts the process (librdkafka issue 5573, in every version up to
+ * 2.15.0).  And in the queue of a partition that has stopped lies a mark, which
+ * holds the partition; if its topic was deleted, librdkafka before 2.6.1 knows of
+ * the partition by that mark only, and waits for its end forever when the handle
+ * is to be destroyed (issues 4362 and 4674 there).  So these queues are emptied,
+ * while nothing comes into them.  Raises no error: it is for closing, too.
+ */
+static void
+drop_assignment(KafkaReader *kafka)
+{
+	drop_chunk(kafka);
+	if (kafka->nqueues > 0)
+	{
+		(void) rd_kafka_assign(kafka->link.handle, NULL);
+		await_stop(kafka);
+	}
+	while (kafka->nqueues > 0)
+	{
+		rd_kafka_queue_t *queue = kafka->queues[--kafka->nqueues];
+
+		do
+		{
+			kafka->chunk_next = 0;
+			kafka->chunk_count = Max(rd_kafka_consume_batch_queue(queue, 0, kafka->chunk, CHUNK_SIZE), 0);
+			drop_chunk(kafka);
+		} while (kafka->chunk_count > 0);
+		rd_kafka_queue_destroy(queue);
+	}
+}
+
 static void
 kafka_reader_close(StreamReader *reader)
 {
 	KafkaReader *kafka = (KafkaReader *) reader;
 
-	drop_chunk(kafka);
+	drop_assignment(kafka);
 	if (kafka->messages)
 	{
 		rd_kafka_queue_io_event_enable(kafka->messages, -1, NULL, 0);
@@ -313,26 +370,6 @@ kafka_reader_is_compacted(StreamReader *reader, int timeout_ms)
 
 /* ---------------------------------------------------------------- reading */
 
-/*
- * Waits until the partitions of the assignment before have stopped, which is a
- * matter of librdkafka's main thread alone.  Taking a partition away a second
- * time before that (by another assignment, or by closing) aborts the process
- * (librdkafka issue 5573, in every version up to 2.15.0).  The thread takes its
- * tasks in their order: at the first answer it has dealt with the orders to
- * stop, at the second with what they reported.
- */
-static void
-await_stop(KafkaReader *kafka)
-{
-	for (int i = 0; i < 2; i++)
-	{
-		rd_kafka_topic_partition_list_t *assigned;
-
-		if (rd_kafka_assignment(kafka->link.handle, &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR)
-			rd_kafka_topic_partition_list_destroy(assigned);
-	}
-}
-
 static void
 kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n)
 {
@@ -341,7 +378,7 @@ kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n
 	rd_kafka_resp_err_t err;
 	MemoryContext oldcontext;
 
-	drop_chunk(kafka);
+	drop_assignment(kafka);
 	kafka->npartitions = 0;
 	kafka->index_size = 0;
 	kafka->lost_reason = NULL;
@@ -355,6 +392,7 @@ kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n
 		kafka->index_of[i] = -1;
 	kafka->partitions = palloc0((n + 1) * sizeof(KafkaPartition));
 	MemoryContextSwitchTo(oldcontext);
+	kafka->queues = repalloc(kafka->queues, (n + 1) * sizeof(rd_kafka_queue_t *));
 
 	list = rd_kafka_topic_partition_list_new(n);
 	for (int i = 0; i < n; i++)
@@ -370,7 +408,14 @@ kafka_reader_assign(StreamReader *reader, const StreamPosition *positions, int n
 	/* Nothing of an earlier assignment comes after this. */
 	err = rd_kafka_assign(kafka->link.handle, n > 0 ? list : NULL);
 	rd_kafka_topic_partition_list_destroy(list);
-	await_stop(kafka);
+	for (int i = 0; i < n && !err; i++)
+	{
+		rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(kafka->link.handle, kafka->link.topic,
+															   positions[i].partition);
+
+		if (queue)
+			kafka->queues[kafka->nqueues++] = queue;
+	}
 	if (err)
 		ereport(ERROR,
 				(errcode(kafka_sqlstate(err)),

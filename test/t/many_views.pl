@@ -75,5 +75,20 @@ wait_for($node, map { "w$_" } 1 .. 15);
 is($node->safe_psql('postgres', "SELECT sum(c) FROM (@{[ join ' UNION ALL ', map { \"SELECT c FROM w$_\" } 1 .. 15 ]}) x"), 15 * 4 * $n,
 	'with more files, all of them');
 
+# What a view has opened is closed with it, if its topic was deleted meanwhile, too: threads and files of a connection that
+# librdkafka cannot close would stay with the worker.
+my $threads = q{(SELECT count(*) FROM pg_stat_activity, pg_ls_dir('/proc/' || pid || '/task', true, false) WHERE backend_type = 'pg_kappa worker')};
+my $before = $node->safe_psql('postgres', "SELECT $threads");
+topic('create', 'many_gone', 4);
+stream($node, 'many_gone');
+produce('many_gone', $file);
+$node->safe_psql('postgres', 'CREATE CONTINUOUS VIEW gone AS SELECT count(*) AS c FROM many_gone');
+wait_for($node, 'gone');
+cmp_ok($node->safe_psql('postgres', "SELECT $threads"), '>', $before, 'a view has threads of its own');
+topic('delete', 'many_gone');
+await($node, q{SELECT status = 'waiting' FROM kappa.continuous_views WHERE viewname = 'gone'});
+$node->safe_psql('postgres', 'DROP VIEW gone');
+ok($node->poll_query_until('postgres', "SELECT $threads <= $before"), 'none remains of a view whose topic was deleted');
+
 $node->stop;
 done_testing();
