@@ -42,6 +42,19 @@ static const KafkaProperty producer_defaults[] = {
 };
 
 /*
+ * librdkafka 2.4.0 to 2.8.0 corrupts its memory when a topic that is in its cache
+ * turns out to be deleted, or another one of that name (its issues 4778 and 4964,
+ * mended in 2.10.0).  So there nothing stays in the cache for longer than it takes
+ * to look at an answer, whatever the user says.
+ */
+#define CACHE_CORRUPTED_FROM	0x02040000
+#define CACHE_CORRUPTED_BEFORE	0x020a0000
+
+static const KafkaProperty brief_cache[] = {
+	{"metadata.max.age.ms", "100"},
+};
+
+/*
  * Sets properties.  The name of the first that is refused, and the reason in
  * error, or NULL.
  */
@@ -97,6 +110,9 @@ kafka_open(const Stream *stream, KafkaRole role, List *user,
 	}
 	if (refused == NULL)
 		refused = set_properties(conf, properties, nproperties, error);
+	if (refused == NULL && rd_kafka_version() >= CACHE_CORRUPTED_FROM &&
+		rd_kafka_version() < CACHE_CORRUPTED_BEFORE)
+		refused = set_properties(conf, brief_cache, lengthof(brief_cache), error);
 
 	if (refused == NULL)
 	{
