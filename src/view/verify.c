@@ -23,6 +23,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type_d.h"
@@ -140,14 +141,19 @@ add_key(VerifyShape *shape, const VerifyColumn *column)
 }
 
 static VerifyShape *
-describe_view(Oid view)
+describe_view(const ContinuousView *cv)
 {
 	VerifyShape *shape = palloc0(sizeof(VerifyShape));
-	Relation	rel = table_open(view, AccessShareLock);
+	Relation	rel = try_relation_open(cv->view, AccessShareLock);
 	int			natts;
 
+	/* A DROP that was waited for. */
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("continuous view %s was dropped", cv->name)));
 	shape->row = CreateTupleDescCopy(RelationGetDescr(rel));
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 	natts = shape->row->natts;
 	describe_columns(shape);
 
@@ -464,7 +470,7 @@ kappa_verify(PG_FUNCTION_ARGS)
 
 	cv = view_get(view);
 	position = view_position(cv);
-	shape = describe_view(view);
+	shape = describe_view(cv);
 	expected = side_create(shape, "missing");
 	found = side_create(shape, "unexpected");
 
