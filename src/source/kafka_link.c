@@ -79,9 +79,9 @@ destroy_handle(void *handle)
 }
 
 /*
- * Destroys a handle, and waits for that, but not forever: when a topic was
- * deleted or a broker restarted meanwhile librdkafka 2.0 may lose count of the
- * references to a broker, and wait for its thread to the end of days.  Then
+ * Destroys a handle, and waits for that, but not forever: librdkafka waits for a
+ * report of offsets that a broker which stands still has not answered, and 2.0
+ * may lose count of the references to a broker that restarted meanwhile.  Then
  * threads and memory of that handle stay with the process: better than a session,
  * or a server's shutdown, that hangs.
  */
