@@ -521,13 +521,13 @@ progress_clear_trouble(Consumer *consumer)
 		consumer->trouble = false;
 }
 
+/* These two within the transaction of a batch. */
 bool
 progress_end_trouble(const Consumer *consumer)
 {
 	return run_note(&clear_plan, consumer, NULL) > 0;
 }
 
-/* Within the transaction of a batch. */
 void
 progress_pause(const Consumer *consumer, const char *error)
 {

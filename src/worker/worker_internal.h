@@ -342,6 +342,12 @@ extern void progress_add_partitions(Consumer *consumer, const int64 *first, int 
 extern void progress_store_stats(const Consumer *consumer, const BatchStats *stats);
 extern void progress_pause(const Consumer *consumer, const char *error);
 
+/*
+ * True if the view's row now says that it waits for nothing; consumer->trouble is
+ * to follow when that has committed.
+ */
+extern bool progress_end_trouble(const Consumer *consumer);
+
 /* The batch's transaction has committed: "after" is where we stand. */
 extern void progress_committed(Consumer *consumer, const StreamPosition *after, int n);
 
@@ -357,12 +363,6 @@ extern void progress_note_ends(const Consumer *consumer, const StreamPosition *a
  */
 extern bool progress_note_trouble(Consumer *consumer, const char *error);
 extern void progress_clear_trouble(Consumer *consumer);
-
-/*
- * The same within the transaction of a batch, which then sets consumer->trouble.
- * True if a row was changed.
- */
-extern bool progress_end_trouble(const Consumer *consumer);
 extern void progress_note_paused(Consumer *consumer, const char *error);
 extern void progress_note_failed(Consumer *consumer, const char *error);
 extern void progress_note_last_error(Consumer *consumer, const char *error);
